@@ -1,0 +1,118 @@
+"""The plugin contract: what a model must be to answer on the bus."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from maskbus.interfaces.image import Image
+from maskbus.interfaces.masks import Masks
+from maskbus.interfaces.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Describe a model without loading it."""
+
+    title: str
+    """One line for a human."""
+    prompts: frozenset[str]
+    """Which of "points", "boxes", "mask", "logits", "text" and "none" (no prompt at all) it takes."""
+    licence: str
+    """SPDX expression of the code and the weights it runs with."""
+    multimask: bool = False
+    """Whether it can offer several hypotheses for one prompt."""
+    has_logits: bool = False
+    """Whether it answers logits."""
+    offered: bool = True
+    """Whether it is served unless the configuration says otherwise."""
+    homepage: str = ""
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Tell whether a model can run here, and if not, what it still needs."""
+
+    ready: bool
+    missing: str = ""
+    """One sentence, with the command that helps; empty when ready."""
+    weights: str = "none needed"
+    """"none needed", "present" or "missing"."""
+
+
+@dataclass(frozen=True)
+class LoadContext:
+    """What a handler is given when its worker starts."""
+
+    model: str
+    device: str = "cpu"
+    """"cpu", "cuda:0", …, as torch names them."""
+    threads: int = 0
+    """How many CPU threads it may use; 0 lets its libraries choose."""
+    weights_dir: Path = Path()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The model's own table in the configuration."""
+
+
+class Job(Protocol):
+    """What a handler may ask about the job it works on."""
+
+    def check(self) -> None:
+        """Raise `JobAborted` if the requester has cancelled or the deadline has passed. Call it between chunks of work."""
+
+    def remaining(self) -> float:
+        """Return the seconds left until the deadline."""
+
+
+class Embedding(Protocol):
+    """What `embed` makes of an image and `decode` needs; kept by the worker in a cache with a byte cap."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes this embedding holds, on whatever device."""
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """How the requester wants the answer, besides the prompt."""
+
+    multimask: bool = False
+    """Answer several hypotheses for one prompt where the model has them."""
+    logits: bool = False
+    """Fill `Masks.logits`."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """The request's `options` map, as sent: the handler checks what it uses of it."""
+
+
+class Handler(ABC):
+    """Segment images in two stages: `embed` once an image, `decode` once a prompt.
+
+    A subclass is named in the entry-point group `maskbus.handlers`; the entry point's name is the model's name. Its
+    module must be cheap to import: what is heavy (torch, weights) is imported and loaded in `__init__`, which runs only
+    in the model's own worker process. Calls come one at a time, from one thread.
+    """
+
+    info: ClassVar[ModelInfo]
+
+    def __init__(self, context: LoadContext) -> None:
+        """Load the model. Raise `ModelUnavailable` if that cannot be."""
+        self.context = context
+
+    @classmethod
+    def availability(cls, context: LoadContext) -> Availability:
+        """Tell whether the model could be loaded here, without loading it and without importing anything heavy."""
+        return Availability(ready=True)
+
+    @abstractmethod
+    def embed(self, images: Sequence[Image], job: Job) -> Sequence[Embedding]:
+        """Return one embedding for each image. Several images come where the node has them waiting."""
+
+    @abstractmethod
+    def decode(self, embedding: Embedding, prompt: Prompt, options: DecodeOptions, job: Job) -> Masks:
+        """Return the masks that `prompt` points at, in the size of the image the embedding was made of."""
+
+    def close(self) -> None:  # noqa: B027 — most handlers hold nothing that must be given back
+        """Give back what the model holds. Called once, when the worker stops."""

@@ -1,0 +1,1 @@
+"""The maskbus wire contract."""
