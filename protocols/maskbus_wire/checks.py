@@ -1,0 +1,211 @@
+"""What the types cannot say: limits, ranges, and fields that must agree with one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+
+from maskbus_wire.errors import WireError
+from maskbus_wire.limits import Limits
+from maskbus_wire.prompts import Blob, Image, LogitsPrompt, MaskPrompt, Prompt
+from maskbus_wire.raw_image import CHANNELS
+from maskbus_wire.requests import AnyRequest, Cancel, Release, Segment, Work
+
+COMPRESSED = ("jpeg", "png", "webp")
+"""Image encodings that are files."""
+IMAGE_ENCODINGS = (*CHANNELS, *COMPRESSED)
+"""Every encoding an image may come in."""
+
+
+def check_request(request: AnyRequest, attachments: int, limits: Limits) -> None:
+    """Check all that can be known of a request without looking at its image.
+
+    Args:
+        request: The typed request.
+        attachments: How many attachments came with it.
+        limits: The receiver's caps.
+
+    Raises:
+        WireError: with the path of the first field that is wrong.
+    """
+    _name(request.id, "id", limits)
+    if isinstance(request, Release):
+        _name(request.image_id, "image_id", limits)
+    elif isinstance(request, Cancel):
+        _name(request.target, "target", limits)
+        if not request.target:
+            raise WireError("invalid_value", "Name the request to cancel by its id.", "target")
+    elif isinstance(request, Work):
+        _work(request, attachments, limits)
+
+
+def check_inside(prompt: Prompt, width: int, height: int) -> None:
+    """Check that all points and boxes lie in an image of `width` × `height` pixels.
+
+    Raises:
+        WireError: `invalid_value` with the path of the first that does not.
+    """
+    for i, (x, y) in enumerate(prompt.points):
+        if not (0 <= x < width and 0 <= y < height):
+            raise WireError(
+                "invalid_value", f"The point ({x:g}, {y:g}) is outside the image of {width}×{height}.", f"prompt.points[{i}]"
+            )
+    for i, (x0, y0, x1, y1) in enumerate(prompt.boxes):
+        if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
+            raise WireError(
+                "invalid_value",
+                f"The box ({x0:g}, {y0:g}, {x1:g}, {y1:g}) reaches outside the image of {width}×{height}.",
+                f"prompt.boxes[{i}]",
+            )
+
+
+def blob_bytes(blob: Blob, attachments: Sequence[bytes | memoryview], limits: Limits, path: str) -> bytes | memoryview:
+    """Return the bytes a checked blob stands for; an attachment or inline data without a copy.
+
+    Raises:
+        WireError: `invalid_field` if Base64 text is none, `too_large` if it is over the limit.
+    """
+    if blob.attachment is not None:
+        return attachments[blob.attachment]
+    if blob.data is not None:
+        return blob.data
+    from maskbus_wire import base64_text
+
+    try:
+        return base64_text.decode(blob.base64 or "", max_bytes=limits.frame_bytes)
+    except ValueError as error:
+        raise WireError("invalid_field", _sentence(error), f"{path}.base64") from None
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text if text.endswith(".") else text + "."
+
+
+def _name(value: str | None, path: str, limits: Limits) -> None:
+    if value is not None and len(value) > limits.name_chars:
+        raise WireError("too_large", f"The text has more than {limits.name_chars} characters.", path)
+
+
+def _work(request: Work, attachments: int, limits: Limits) -> None:
+    for field in ("model", "frame_id", "stream"):
+        _name(getattr(request, field), field, limits)
+    for field in ("stamp", "seq"):
+        value = getattr(request, field)
+        if value is not None and not -(2**63) <= value < 2**63:
+            raise WireError("invalid_value", "The number does not fit 64 bits.", field)
+    if request.deadline_ms is not None and not 0 < request.deadline_ms <= limits.deadline_ms:
+        raise WireError("invalid_value", f"A deadline lies between 1 and {limits.deadline_ms} ms.", "deadline_ms")
+    _image(request.image, attachments, limits)
+    if isinstance(request, Segment):
+        _segment(request, attachments, limits)
+
+
+def _segment(request: Segment, attachments: int, limits: Limits) -> None:
+    if request.publish is not None:
+        _name(request.publish, "publish", limits)
+        if not request.publish or ":" in request.publish:
+            raise WireError("invalid_value", 'A topic has at least one character and no ":".', "publish")
+    if len(set(request.encodings)) != len(request.encodings):
+        raise WireError("invalid_value", "An encoding is named twice.", "encodings")
+    prompt = request.prompt
+    _counts(prompt, limits)
+    for i, point in enumerate(prompt.points):
+        if not all(map(isfinite, point)):
+            raise WireError("invalid_value", "A coordinate is not finite.", f"prompt.points[{i}]")
+    for i, box in enumerate(prompt.boxes):
+        if not all(map(isfinite, box)):
+            raise WireError("invalid_value", "A coordinate is not finite.", f"prompt.boxes[{i}]")
+        if not (box[0] < box[2] and box[1] < box[3]):
+            raise WireError("invalid_value", "A box is x0, y0, x1, y1 with x0 < x1 and y0 < y1.", f"prompt.boxes[{i}]")
+    if prompt.labels and len(prompt.labels) != len(prompt.points):
+        raise WireError(
+            "invalid_value", f"{len(prompt.labels)} labels for {len(prompt.points)} points.", "prompt.labels"
+        )
+    if len(prompt.boxes) > 1 and prompt.points:
+        raise WireError("invalid_value", "Points go with one box at most; several boxes are several objects.", "prompt.points")
+    if prompt.mask is not None:
+        _mask(prompt.mask, attachments)
+    if prompt.logits is not None:
+        _logits(prompt.logits, attachments, limits)
+
+
+def _counts(prompt: Prompt, limits: Limits) -> None:
+    for path, count, most in (
+        ("prompt.points", len(prompt.points), limits.points),
+        ("prompt.boxes", len(prompt.boxes), limits.boxes),
+        ("prompt.text", len(prompt.text), limits.texts),
+        ("prompt.negative_text", len(prompt.negative_text), limits.texts),
+    ):
+        if count > most:
+            raise WireError("too_large", f"{count} entries; the limit is {most}.", path)
+    for path, texts in (("prompt.text", prompt.text), ("prompt.negative_text", prompt.negative_text)):
+        for i, text in enumerate(texts):
+            if len(text) > limits.text_chars:
+                raise WireError("too_large", f"The text has more than {limits.text_chars} characters.", f"{path}[{i}]")
+            if not text.strip():
+                raise WireError("invalid_value", "The text is empty.", f"{path}[{i}]")
+
+
+def _blob(blob: Blob, attachments: int, path: str) -> None:
+    given = [name for name in ("attachment", "data", "base64") if getattr(blob, name) is not None]
+    if len(given) != 1:
+        found = "none is there" if not given else f"{' and '.join(given)} are there"
+        raise WireError("invalid_field", f"Exactly one of attachment, data and base64 is needed; {found}.", path)
+    index = blob.attachment
+    if index is not None and not 0 <= index < attachments:
+        raise WireError(
+            "invalid_value", f"There is no attachment {index}; the message has {attachments}.", f"{path}.attachment"
+        )
+
+
+def _image(image: Image, attachments: int, limits: Limits) -> None:
+    if image.image_id is not None:
+        _name(image.image_id, "image.image_id", limits)
+        for field in ("attachment", "data", "base64", "encoding", "width", "height", "step"):
+            if getattr(image, field) is not None:
+                raise WireError("invalid_field", "An image_id stands alone.", f"image.{field}")
+        return
+    _blob(image, attachments, "image")
+    if image.encoding is None:
+        if image.base64 is None:
+            raise WireError("invalid_field", "The field is missing.", "image.encoding")
+    elif image.encoding not in IMAGE_ENCODINGS:
+        raise WireError(
+            "unknown_encoding",
+            f"There is no image encoding {image.encoding[:64]!r}; there are {', '.join(IMAGE_ENCODINGS)}.",
+            "image.encoding",
+        )
+    for field in ("width", "height"):
+        value = getattr(image, field)
+        if value is None:
+            if image.encoding in CHANNELS:
+                raise WireError("invalid_field", "A raw image needs it.", f"image.{field}")
+        elif not 1 <= value <= limits.side:
+            raise WireError("invalid_value", f"A side has 1 to {limits.side} pixels.", f"image.{field}")
+    if image.width and image.height and image.width * image.height > limits.pixels:
+        raise WireError("too_large", f"The image has more than {limits.pixels} pixels.", "image")
+    if image.step is not None:
+        if image.encoding not in CHANNELS:
+            raise WireError("invalid_field", "Only raw images have a step.", "image.step")
+        least = (image.width or 0) * CHANNELS[image.encoding]
+        if not least <= image.step <= limits.frame_bytes:
+            raise WireError("invalid_value", f"A row has {least} bytes; step is {image.step}.", "image.step")
+
+
+def _mask(mask: MaskPrompt, attachments: int) -> None:
+    if mask.encoding != "rle":
+        if mask.counts is not None:
+            raise WireError("invalid_field", "Only rle has counts.", "prompt.mask.counts")
+        _blob(mask, attachments, "prompt.mask")
+    elif mask.counts is None:
+        raise WireError("invalid_field", "The field is missing.", "prompt.mask.counts")
+    elif any(value is not None for value in (mask.attachment, mask.data, mask.base64)):
+        raise WireError("invalid_field", "rle has counts and nothing else.", "prompt.mask")
+
+
+def _logits(logits: LogitsPrompt, attachments: int, limits: Limits) -> None:
+    _blob(logits, attachments, "prompt.logits")
+    height, width = logits.shape
+    if not (1 <= height <= 4096 and 1 <= width <= 4096):
+        raise WireError("invalid_value", "A side of logits is 1 to 4096.", "prompt.logits.shape")

@@ -1,0 +1,328 @@
+"""What a node answers and publishes: one struct an operation, one table in SPEC.md each."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from maskbus_wire.prompts import Blob
+from maskbus_wire.version import VERSION
+
+
+class Reply(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_field="reply"):
+    """What every reply holds."""
+
+    maskbus: str = msgspec.field(default=VERSION)
+    """Version of the wire, "major.minor"."""
+    id: str = ""
+    """`id` of the request."""
+
+
+class Error(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="error"):
+    """Say that a request failed, and why."""
+
+    code: str
+    """One of the closed list of error codes."""
+    message: str
+    """One sentence for a human."""
+    path: str = ""
+    """Path of the field that is wrong, such as `prompt.points[3]`; empty where it is the whole message."""
+    queue_length: int | None = None
+    """With `busy`: how many requests wait."""
+    versions: list[str] | None = None
+    """With `unsupported_version`: those that are spoken."""
+    stamp: int | None = None
+    """As the request had it."""
+    frame_id: str | None = None
+    """As the request had it."""
+    stream: str | None = None
+    """As the request had it."""
+    seq: int | None = None
+    """As the request had it."""
+
+
+class Rle(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """COCO compressed RLE, as pycocotools reads it."""
+
+    size: tuple[int, int]
+    """Height and width."""
+    counts: str
+    """The runs, column by column."""
+
+
+class Tensor(Blob, kw_only=True, omit_defaults=True, frozen=True):
+    """An array: its bytes (as in `Blob`), little endian, row by row."""
+
+    shape: list[int]
+    """Extent of each axis."""
+    dtype: Literal["float32", "uint8", "uint16"]
+    """Type of one element."""
+
+
+class Mask(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """One mask. Of the fields from `rle` to `logits` those are set whose encoding was asked for."""
+
+    bbox: tuple[int, int, int, int]
+    """x, y, width, height in pixels, as COCO; all 0 for an empty mask."""
+    area: int
+    """Pixels of the mask."""
+    predicted_iou: float
+    """The model's own estimate of its IoU with the truth, 0…1."""
+    stability_score: float
+    """How little the mask changes with its threshold, 0…1."""
+    label: str | None = None
+    """The text this mask answers to."""
+    similarity: float | None = None
+    """How well it answers to it."""
+    rle: Rle | None = None
+    """COCO compressed RLE."""
+    bits: Blob | None = None
+    """One bit a pixel, most significant first, each row padded to whole bytes."""
+    bits_zlib: Blob | None = msgspec.field(default=None, name="bits+zlib")
+    """`bits`, compressed as a zlib stream."""
+    png: Blob | None = None
+    """PNG, grey, 0 and 255."""
+    png_base64: str | None = None
+    """`png` as Base64 text."""
+    polygon: list[list[float]] | None = None
+    """Rings as COCO: x0, y0, x1, y1, …; pixel (column 0, row 0) covers 0…1 × 0…1."""
+    raw: Blob | None = None
+    """One byte a pixel, 0 or 255, row by row."""
+    logits: Tensor | None = None
+    """float32 (h, w) at the model's own resolution; positive is object."""
+
+
+class Timings(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """Where the time went, in milliseconds."""
+
+    queued_ms: float = 0.0
+    """From the node's receipt to the worker's start."""
+    decode_image_ms: float = 0.0
+    """Taking the pixels out of jpeg, png or webp."""
+    embed_ms: float = 0.0
+    """The image stage; 0 where the embedding was there already."""
+    decode_ms: float = 0.0
+    """The prompt stage."""
+    encode_ms: float = 0.0
+    """Writing the masks in the encodings asked for."""
+    total_ms: float = 0.0
+    """From the node's receipt to its reply."""
+
+
+class Answer(Reply, kw_only=True, omit_defaults=True, frozen=True):
+    """What the replies that come from a model share."""
+
+    model: str
+    """Name of the model that answered."""
+    width: int
+    """Width of the image in pixels."""
+    height: int
+    """Height of the image in pixels."""
+    image_id: str | None = None
+    """Reference to the image where the node keeps it."""
+    cached: bool = False
+    """Whether the embedding was there already."""
+    timings: Timings = Timings()
+    """Where the time went."""
+    stamp: int | None = None
+    """As the request had it."""
+    frame_id: str | None = None
+    """As the request had it."""
+    stream: str | None = None
+    """As the request had it."""
+    seq: int | None = None
+    """As the request had it."""
+
+
+class Masks(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="segment"):
+    """The masks."""
+
+    masks: list[Mask]
+    """One entry a mask."""
+    encodings: list[str] = []
+    """The encodings this message holds."""
+    labels: Tensor | None = None
+    """uint8 or uint16 (H, W): 0 is background, i + 1 is masks[i]; small masks lie over large ones."""
+    overlay: Blob | None = None
+    """The image with the masks painted over it, PNG."""
+    topic: str | None = None
+    """On published messages: the topic that was asked for."""
+    published: int | None = None
+    """On published messages: a number that grows with each message of the topic."""
+    retained: bool = False
+    """On published messages: whether this is the topic's last value, sent again for a late joiner."""
+
+
+class Embedded(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="embed"):
+    """The image is kept and its embedding is there."""
+
+    embedding_bytes: int = 0
+    """What the embedding holds in the worker's cache."""
+
+
+class Released(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="release"):
+    """The image has been let go."""
+
+
+class Cancelled(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="cancel"):
+    """How many requests were cancelled; each of them is answered with the error `cancelled`."""
+
+    cancelled: int
+    """0 where nothing of that `id` was waiting or running."""
+
+
+class Pong(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="ping"):
+    """The node is there."""
+
+    node: str
+    """Random name of this run of the node: another one means that it was restarted."""
+    version: str
+    """Version of the node's software."""
+    uptime_s: float
+    """Seconds since it started."""
+    endpoints: list[str]
+    """Where requests can be sent."""
+    publish_endpoints: list[str]
+    """Where topics can be subscribed to."""
+
+
+class Model(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """One model the node offers."""
+
+    name: str
+    """What `model` in a request calls it."""
+    title: str
+    """One line for a human."""
+    prompts: list[str]
+    """Kinds of prompt it takes: points, boxes, mask, logits, text, none."""
+    encodings: list[str]
+    """Encodings its masks can come in."""
+    licence: str
+    """SPDX expression of the code and weights it runs with."""
+    weights: str
+    """"none needed", "present" or "missing"."""
+    ready: bool
+    """Whether it can run here."""
+    missing: str = ""
+    """What it still needs, one sentence; empty when ready."""
+    multimask: bool = False
+    """Whether it can offer several hypotheses."""
+    device: str = "cpu"
+    """Where it runs."""
+    default: bool = False
+    """Whether it answers requests that name no model."""
+
+
+class Models(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="describe"):
+    """What the node offers."""
+
+    models: list[Model]
+    """The models."""
+    image_encodings: list[str]
+    """Encodings an image may come in."""
+    limits: dict[str, int]
+    """The node's limits, named as in SPEC.md."""
+
+
+class ModelStats(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """How one model is doing."""
+
+    name: str
+    """The model."""
+    queued: dict[str, int] = {}
+    """Requests that wait, by lane."""
+    running: int = 0
+    """Requests a worker has."""
+    answered: int = 0
+    """Requests answered with a result since the start."""
+    errors: dict[str, int] = {}
+    """Requests answered with an error since the start, by code."""
+    rate: float = 0.0
+    """Answers a second over the last ten seconds."""
+    p50_ms: float = 0.0
+    """Median of `total_ms` over the last 512 answers."""
+    p99_ms: float = 0.0
+    """99th percentile of the same."""
+
+
+class WorkerStats(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """How one worker is doing."""
+
+    model: str
+    """What it runs."""
+    device: str
+    """Where."""
+    state: str
+    """starting, ready, busy, backing-off or stopped."""
+    pid: int = 0
+    """Its process; 0 when there is none."""
+    restarts: int = 0
+    """How often it has been started again."""
+    rss_bytes: int = 0
+    """Its resident memory, by its own last heartbeat."""
+    cache_bytes: int = 0
+    """What its cache of embeddings holds."""
+    cache_entries: int = 0
+    """How many embeddings."""
+    cache_hits: int = 0
+    """Prompts whose embedding was there."""
+    cache_misses: int = 0
+    """Prompts whose embedding had to be computed."""
+    last_error: str = ""
+    """Why it ended last, one sentence."""
+
+
+class TopicStats(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """How one topic is doing."""
+
+    topic: str
+    """The topic, with its encoding prefix where a subscriber chose one."""
+    published: int = 0
+    """Messages sent."""
+    dropped: int = 0
+    """Messages that were not sent because a queue was full."""
+
+
+class Statistics(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stats"):
+    """How the node is doing."""
+
+    node: str
+    """As in `ping`."""
+    version: str
+    """As in `ping`."""
+    uptime_s: float
+    """As in `ping`."""
+    models: list[ModelStats]
+    """One entry a model that has been asked for."""
+    workers: list[WorkerStats]
+    """One entry a worker."""
+    topics: list[TopicStats] = []
+    """One entry a topic that has been published."""
+    images: int = 0
+    """Images kept."""
+    shm_bytes: int = 0
+    """Shared memory reserved for images."""
+    shm_used_bytes: int = 0
+    """Of that, in use now."""
+    rss_bytes: int = 0
+    """Resident memory of the node's own process."""
+    received: int = 0
+    """Messages received."""
+    rejected: int = 0
+    """Messages that were no request and were answered with an error."""
+    unanswerable: int = 0
+    """Replies that could not be delivered: the peer was gone or did not read."""
+
+
+AnyReply = Error | Masks | Embedded | Released | Cancelled | Pong | Models | Statistics
+REPLIES: dict[str, type[AnyReply]] = {
+    "error": Error,
+    "segment": Masks,
+    "embed": Embedded,
+    "release": Released,
+    "cancel": Cancelled,
+    "ping": Pong,
+    "describe": Models,
+    "stats": Statistics,
+}

@@ -1,0 +1,106 @@
+"""What can be asked of a node: one struct an operation, one table in SPEC.md each."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from maskbus_wire.prompts import Image, Prompt
+from maskbus_wire.version import VERSION
+
+Lane = Literal["interactive", "stream", "batch"]
+Encoding = Literal[
+    "rle", "bits", "bits+zlib", "png", "png_base64", "polygon", "raw", "labels", "logits", "overlay"
+]
+
+
+class Request(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_field="op"):
+    """What every request may hold."""
+
+    maskbus: str = msgspec.field(default=VERSION)
+    """Version of the wire, "major.minor"."""
+    id: str = ""
+    """Chosen by the requester; stands on every reply. Make it unguessable where `cancel` is used."""
+
+
+class Work(Request, kw_only=True, omit_defaults=True, frozen=True):
+    """What the operations that need a model share."""
+
+    image: Image
+    """The picture."""
+    model: str = ""
+    """Name of the model; empty: the node's default."""
+    lane: Lane = "interactive"
+    """Which queue: interactive before stream before batch."""
+    deadline_ms: int | None = None
+    """Milliseconds from the node's receipt until the answer is worth nothing; left out: the node's own."""
+    stamp: int | None = None
+    """Time of the image, nanoseconds since the epoch. Goes through untouched."""
+    frame_id: str | None = None
+    """Coordinate frame of the image, as in ROS. Goes through untouched."""
+    stream: str | None = None
+    """Name of the stream the image is from. Goes through untouched."""
+    seq: int | None = None
+    """Number of the image in its stream. Goes through untouched."""
+
+
+class Segment(Work, kw_only=True, omit_defaults=True, frozen=True, tag="segment"):
+    """Ask for the masks a prompt points at."""
+
+    prompt: Prompt = Prompt()
+    """What to segment."""
+    encodings: list[Encoding] = msgspec.field(default_factory=lambda: ["rle"])
+    """How the masks come back, in one way or several; empty: bounding boxes, areas and scores only."""
+    multimask: bool = False
+    """Whether several hypotheses for one prompt are wanted."""
+    inline: bool = False
+    """Whether bytes of the reply stand in its header instead of in attachments."""
+    keep: bool = False
+    """Whether the node keeps the image and answers an `image_id`."""
+    publish: str | None = None
+    """Topic the masks are published under as well."""
+    options: dict[str, Any] = {}
+    """The model's own options."""
+
+
+class Embed(Work, kw_only=True, omit_defaults=True, frozen=True, tag="embed"):
+    """Have an image kept and its embedding computed, so that later prompts cost a decode only."""
+
+
+class Release(Request, kw_only=True, omit_defaults=True, frozen=True, tag="release"):
+    """Let go of an image the node keeps."""
+
+    image_id: str
+    """The image."""
+
+
+class Describe(Request, kw_only=True, omit_defaults=True, frozen=True, tag="describe"):
+    """Ask what the node offers."""
+
+
+class Ping(Request, kw_only=True, omit_defaults=True, frozen=True, tag="ping"):
+    """Ask whether the node is there."""
+
+
+class Stats(Request, kw_only=True, omit_defaults=True, frozen=True, tag="stats"):
+    """Ask how the node is doing."""
+
+
+class Cancel(Request, kw_only=True, omit_defaults=True, frozen=True, tag="cancel"):
+    """Take back a request that has not been answered."""
+
+    target: str
+    """`id` of the request to cancel. Matches this connection's own first, then any other's."""
+
+
+AnyRequest = Segment | Embed | Release | Describe | Ping | Stats | Cancel
+OPERATIONS: dict[str, type[AnyRequest]] = {
+    "segment": Segment,
+    "embed": Embed,
+    "release": Release,
+    "describe": Describe,
+    "ping": Ping,
+    "stats": Stats,
+    "cancel": Cancel,
+}
