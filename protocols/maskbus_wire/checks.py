@@ -63,8 +63,10 @@ def blob_bytes(blob: Blob, attachments: Sequence[bytes | memoryview], limits: Li
     """Return the bytes a checked blob stands for; an attachment or inline data without a copy.
 
     Raises:
-        WireError: `invalid_field` if Base64 text is none, `too_large` if it is over the limit.
+        WireError: `invalid_field` if Base64 text is none, `too_large` if it is over the limit, and for a blob that was
+            not checked (a reply's, say) as `check_request` would.
     """
+    _blob(blob, len(attachments), path)
     if blob.attachment is not None:
         return attachments[blob.attachment]
     if blob.data is not None:
@@ -168,7 +170,7 @@ def _image(image: Image, attachments: int, limits: Limits) -> None:
         return
     _blob(image, attachments, "image")
     if image.encoding is None:
-        if image.base64 is None:
+        if image.base64 is None or image.base64[:5].lower() != "data:":
             raise WireError("invalid_field", "The field is missing.", "image.encoding")
     elif image.encoding not in IMAGE_ENCODINGS:
         raise WireError(

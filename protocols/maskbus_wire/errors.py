@@ -14,7 +14,7 @@ CODES: Final[dict[str, str]] = {
     "invalid_image": "The image's bytes are not what its fields announce, or cannot be decoded.",
     "unknown_image": "No image with this `image_id` is held here (any more): send the pixels again.",
     "unknown_model": "No model of this name is offered; `describe` lists those that are.",
-    "unknown_encoding": "No encoding of this name exists.",
+    "unknown_encoding": "No encoding of this name exists, or the model cannot answer in it.",
     "unsupported_prompt": "This model cannot use a prompt of this kind.",
     "model_unavailable": "The model cannot run now: something it needs is missing, or its worker keeps failing.",
     "busy": "The model's queue, or the node's memory for images, is full; `queue_length` says how full. Try again later.",
@@ -27,8 +27,8 @@ CODES: Final[dict[str, str]] = {
 }
 """Code → what it means. A code is never taken away within a major version."""
 
-RETRYABLE: Final[frozenset[str]] = frozenset({"busy", "worker_died", "shutting_down"})
-"""Codes after which the same request may succeed a moment later."""
+RETRYABLE: Final[frozenset[str]] = frozenset({"busy", "shutting_down"})
+"""Codes after which the same request may succeed a moment later. Not `worker_died`: the request may be what killed it."""
 
 
 class WireError(Exception):

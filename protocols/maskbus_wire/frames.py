@@ -22,6 +22,7 @@ from maskbus_wire.version import MAJOR, SPOKEN, major_of
 Buffer = bytes | bytearray | memoryview
 
 _WHERE = re.compile(r" - at `(?:key` in `)?\$\.?(?P<path>[^`]*)`$")
+_SENTENCE = 200
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 
 
@@ -102,7 +103,7 @@ def _envelope(plain: dict[str, Any], limits: Limits) -> Envelope:
 
     def number(name: str) -> int | None:
         value = plain.get(name)
-        return value if type(value) is int else None
+        return value if type(value) is int and -(2**63) <= value < 2**63 else None
 
     return Envelope(text("id") or "", number("stamp"), text("frame_id"), text("stream"), number("seq"))
 
@@ -135,6 +136,8 @@ def _explain(text: str) -> WireError:
     where = _WHERE.search(text)
     path = where["path"] if where else ""
     sentence = text[: where.start()] if where else text
+    if len(sentence) > _SENTENCE:  # it quotes what was sent
+        sentence = sentence[:_SENTENCE] + "…"
     missing = _MISSING.match(sentence)
     if missing:
         path = f"{path}.{missing['name']}" if path else missing["name"]

@@ -9,15 +9,14 @@ import msgpack
 from maskbus_wire.errors import WireError
 from maskbus_wire.limits import Limits
 
-_SCAN_FROM = 64 * 1024
-"""Headers up to this size cannot unpack to much; larger ones are counted through first."""
-
-# Length of what follows a type byte: (bytes of the length field, bytes per unit, fixed extra, values per unit).
+# What follows a type byte. Fixed: so many bytes. Sized: a length field of so many bytes, then that many bytes.
+# Containers: a length field of so many bytes, then so many values a unit.
 _FIXED = {0xC0: 0, 0xC2: 0, 0xC3: 0, 0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
-_FIXED |= {0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8, 0xD4: 2, 0xD5: 3, 0xD6: 5, 0xD7: 9, 0xD8: 17}
-_BYTES = {0xC4: (1, 0), 0xC5: (2, 0), 0xC6: (4, 0), 0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1)}
-_BYTES |= {0xD9: (1, 0), 0xDA: (2, 0), 0xDB: (4, 0)}
+_FIXED |= {0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
+_SIZED = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
 _CONTAINERS = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
+_MAPS = frozenset({*range(0x80, 0x90), 0xDE, 0xDF})
+_TEXTS = frozenset({*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB})
 
 
 def pack(value: Any) -> bytes:
@@ -37,96 +36,85 @@ def unpack(buffer: bytes | memoryview, limits: Limits) -> dict[str, Any]:
         raise WireError("malformed", "The header is empty.")
     if size > limits.frame_bytes:
         raise WireError("too_large", f"The header has {size} bytes; the limit is {limits.frame_bytes}.")
-    if size > _SCAN_FROM:
-        _scan(buffer, limits)
+    view = memoryview(buffer)
+    _scan(view, limits)
     try:
         value = msgpack.unpackb(
-            buffer,
+            view,
             raw=False,
             strict_map_key=True,
             max_str_len=size,
             max_bin_len=size,
-            max_array_len=min(size, limits.header_objects),
-            max_map_len=min(size, limits.header_objects),
+            max_array_len=size,
+            max_map_len=size,
             max_ext_len=0,
         )
-    except (ValueError, msgpack.UnpackException) as error:
-        raise WireError("malformed", f"The header is not valid msgpack: {_reason(error)}.") from None
+    except UnicodeDecodeError:
+        raise _invalid("text that is not UTF-8") from None
+    except (ValueError, msgpack.UnpackException):
+        raise _invalid("unreadable") from None
     if not isinstance(value, dict):
         raise WireError("malformed", "The header is not a map.")
-    if not all(isinstance(key, str) for key in value):
-        raise WireError("malformed", "The header has a key that is not text.")
     return value
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "text that is not UTF-8"
-    if isinstance(error, msgpack.StackError):
-        return "too deeply nested"
-    if isinstance(error, msgpack.ExtraData):
-        return "bytes follow the map"
-    if isinstance(error, msgpack.FormatError):
-        return "an unknown type byte"
-    text = str(error)
-    if "incomplete" in text:
-        return "it is cut short"
-    if "exceeds max_ext_len" in text:
-        return "extension types are not used here"
-    if "exceeds" in text or "strict_map_key" in text or "not allowed for map key" in text:
-        return "a length beyond the message, or a key that is not text"
-    return "unreadable"
+def _invalid(reason: str) -> WireError:
+    return WireError("malformed", f"The header is not valid msgpack: {reason}.")
 
 
-def _scan(buffer: bytes | memoryview, limits: Limits) -> None:
-    """Count through a large header without building anything.
+def _scan(view: memoryview, limits: Limits) -> None:
+    """Walk through a header without building anything, and see to all that an unpacker would find out too late.
 
-    A megabyte of one-byte empty lists would unpack to sixty megabytes of objects; this finds out at no cost in memory.
+    An unpacker makes room for as many elements as an array announces, at each depth anew, and a one-byte empty list
+    becomes an object of 56 bytes: sixty kilobytes could cost hundreds of megabytes.
     """
-    view = memoryview(buffer)
-    size, position, objects = len(view), 0, 0
-    open_counts = [1]  # values still to come at each depth
-    payload = 0
-    while open_counts:
-        if open_counts[-1] == 0:
-            open_counts.pop()
-            continue
-        open_counts[-1] -= 1
-        objects += 1
-        if objects > limits.header_objects:
-            raise WireError("too_large", f"The header holds more than {limits.header_objects} values.")
+    size, position = len(view), 0
+    announced, seen = 1, 0
+    left, keyed = 1, False  # values still to come in the innermost container; whether every other one is a key
+    outer: list[tuple[int, bool]] = []
+    while True:
+        while left == 0:
+            if not outer:
+                if position < size:
+                    raise _invalid("bytes follow the map")
+                return
+            left, keyed = outer.pop()
         if position >= size:
-            raise WireError("malformed", "The header is not valid msgpack: it is cut short.")
+            raise _invalid("it is cut short")
         kind = view[position]
         position += 1
-        length, values = 0, 0
+        if keyed and left % 2 == 0 and kind not in _TEXTS:
+            raise WireError("malformed", "The header has a key that is not text.")
+        left -= 1
+        seen += 1
+        values = -1
         if kind <= 0x7F or kind >= 0xE0:
-            pass
-        elif kind <= 0x8F:
-            values = 2 * (kind & 0x0F)
-        elif kind <= 0x9F:
-            values = kind & 0x0F
+            continue
+        if kind <= 0x9F:
+            values = (kind & 0x0F) * (2 if kind in _MAPS else 1)
         elif kind <= 0xBF:
-            length = kind & 0x1F
+            position += kind & 0x1F
         elif kind in _FIXED:
-            length = _FIXED[kind]
-        elif kind in _BYTES:
-            width, extra = _BYTES[kind]
-            length = int.from_bytes(view[position : position + width], "big") + extra
-            position += width
-            payload += length
+            position += _FIXED[kind]
+        elif kind in _SIZED:
+            width = _SIZED[kind]
+            position += width + int.from_bytes(view[position : position + width], "big")
         elif kind in _CONTAINERS:
             width, factor = _CONTAINERS[kind]
             values = factor * int.from_bytes(view[position : position + width], "big")
             position += width
         else:
-            raise WireError("malformed", "The header is not valid msgpack: an unknown type byte.")
-        position += length
+            raise _invalid("an unknown type byte" if kind == 0xC1 else "extension types are not used here")
         if position > size:
-            raise WireError("malformed", "The header is not valid msgpack: it is cut short.")
-        if values:
-            open_counts.append(values)
-            if len(open_counts) > limits.header_depth + 1:
-                raise WireError("too_large", f"The header is nested more than {limits.header_depth} deep.")
-    if size - payload > limits.control_bytes + 16 * limits.header_objects:
-        raise WireError("too_large", "The header is too large besides the data that stands in it.")
+            raise _invalid("it is cut short")
+        if values < 0:
+            continue
+        announced += values
+        if announced - seen > size - position:  # each value takes a byte at least
+            raise _invalid("it is cut short")
+        if announced > limits.header_objects:
+            raise WireError("too_large", f"The header holds more than {limits.header_objects} values.")
+        outer.append((left, keyed))
+        left, keyed = values, kind in _MAPS
+        if len(outer) > limits.header_depth:
+            raise WireError("too_large", f"The header is nested more than {limits.header_depth} deep.")

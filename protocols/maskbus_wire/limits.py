@@ -14,11 +14,9 @@ class Limits:
     attachments: int = 64
     """Attachments in one message."""
     header_objects: int = 50_000
-    """Values in a header, counting each map key, element and nested container."""
+    """Values in a header: the map itself, each key, element and nested container."""
     header_depth: int = 12
-    """Containers inside one another in a header."""
-    control_bytes: int = 64 * 1024
-    """Bytes of a header without the data that stands in it inline."""
+    """Maps and arrays inside one another in a header; the header itself is the first."""
     pixels: int = 64_000_000
     """Pixels of one image."""
     side: int = 32_767

@@ -107,7 +107,7 @@ class Timings(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     encode_ms: float = 0.0
     """Writing the masks in the encodings asked for."""
     total_ms: float = 0.0
-    """From the node's receipt to its reply."""
+    """From the node's receipt until the worker sent the reply off."""
 
 
 class Answer(Reply, kw_only=True, omit_defaults=True, frozen=True):
@@ -149,7 +149,7 @@ class Masks(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="segment"
     topic: str | None = None
     """On published messages: the topic that was asked for."""
     published: int | None = None
-    """On published messages: a number that grows with each message of the topic."""
+    """On published messages: a number that no other message of this run of the node has."""
     retained: bool = False
     """On published messages: whether this is the topic's last value, sent again for a late joiner."""
 
@@ -280,8 +280,6 @@ class TopicStats(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """The topic, with its encoding prefix where a subscriber chose one."""
     published: int = 0
     """Messages sent."""
-    dropped: int = 0
-    """Messages that were not sent because a queue was full."""
 
 
 class Statistics(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stats"):

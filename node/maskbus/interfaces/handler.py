@@ -27,6 +27,8 @@ class ModelInfo:
     """Whether it can offer several hypotheses for one prompt."""
     has_logits: bool = False
     """Whether it answers logits."""
+    cache_embeddings: bool = True
+    """Whether embeddings are worth keeping. Where not, the image's digest is not computed either."""
     offered: bool = True
     """Whether it is served unless the configuration says otherwise."""
     homepage: str = ""

@@ -1,0 +1,7 @@
+"""Who is next: queues, lanes and deadlines, without sockets or processes."""
+
+from maskbus.scheduler.deadlines import Deadlines
+from maskbus.scheduler.job import LANES, Job
+from maskbus.scheduler.queue import ModelQueue, QueueFull
+
+__all__ = ["LANES", "Deadlines", "Job", "ModelQueue", "QueueFull"]

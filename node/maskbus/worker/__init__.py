@@ -1,0 +1,1 @@
+"""What runs in a worker process: one model, one job at a time."""

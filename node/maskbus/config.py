@@ -1,0 +1,221 @@
+"""The node's configuration: one frozen typed value from defaults < TOML file < environment < flags."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from maskbus_wire.limits import DEFAULT_LIMITS
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ENVIRONMENT_PREFIX = "MASKBUS_"
+CLIENT_VARIABLES = frozenset({"MASKBUS_ENDPOINT", "MASKBUS_CONFIG"})
+"""Variables of the same prefix that are not fields of the configuration."""
+
+MIB = 1024 * 1024
+
+
+class ConfigError(Exception):
+    """Say which setting is wrong, where it came from, and why."""
+
+
+class ModelConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """One model's own table, `[model.NAME]`."""
+
+    handler: str = ""
+    """Entry point, or "package.module:Class", that serves it; empty: the entry point of the model's own name."""
+    devices: list[str] = msgspec.field(default_factory=lambda: ["cpu"])
+    """Where it runs; one worker process a device."""
+    threads: int | None = None
+    """CPU threads of each of its workers; left out: the node's `threads`."""
+    options: dict[str, Any] = {}
+    """Handed to the handler as it is."""
+
+
+class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Everything a node can be told."""
+
+    bind: list[str] = msgspec.field(default_factory=lambda: ["tcp://127.0.0.1:7710"])
+    """Endpoints for requests."""
+    publish: list[str] = msgspec.field(default_factory=lambda: ["tcp://127.0.0.1:7711"])
+    """Endpoints for topics."""
+    ipc: bool = True
+    """Whether to listen on ipc sockets in the runtime directory as well, where the system has them."""
+    runtime_dir: str = ""
+    """Directory of the ipc sockets; empty: maskbus in the user's own runtime directory."""
+    allow_remote: bool = False
+    """Whether endpoints that other machines can reach may be bound. Nobody is authenticated there."""
+    models: list[str] = []
+    """Models to offer; empty: every one that is installed and offered by default."""
+    default_model: str = "grabcut"
+    """Model for requests that name none."""
+    preload: list[str] | None = None
+    """Models whose workers start with the node; left out: the default model."""
+    model: dict[str, ModelConfig] = {}
+    """Tables of single models."""
+    weights_dir: str = ""
+    """Directory of model weights; empty: maskbus/weights in the user's cache directory."""
+    deadline_ms: int = 30_000
+    """Deadline of requests that name none, milliseconds."""
+    queue_length: int = 64
+    """Requests that may wait for one model; one more is answered `busy`."""
+    image_bytes: int = 1024 * MIB
+    """Shared memory for images, bytes; it is reserved as it is needed."""
+    kept_bytes: int = 512 * MIB
+    """Of that, what images kept under an `image_id` may hold."""
+    embedding_bytes: int = 512 * MIB
+    """Embeddings a worker keeps, bytes."""
+    topic_bytes: int = 64 * MIB
+    """Last values of topics kept for late joiners, bytes."""
+    threads: int = 0
+    """CPU threads of each worker; 0: its libraries choose."""
+    worker_memory_bytes: int = 0
+    """Private memory a worker may take; 0: no limit."""
+    heartbeat_s: float = 1.0
+    """Seconds between a worker's signs of life."""
+    heartbeat_timeout_s: float = 10.0
+    """Seconds without one after which a worker is ended and started again."""
+    load_timeout_s: float = 300.0
+    """Seconds a worker may take to load its model."""
+    hang_grace_s: float = 2.0
+    """Seconds past a deadline that a worker may still compute before it is ended."""
+    backoff_s: float = 0.2
+    """Seconds before a worker that ended is started again; doubled each time it ends without having answered."""
+    backoff_most_s: float = 30.0
+    """The longest such wait, seconds."""
+    stop_timeout_s: float = 5.0
+    """Seconds that requests in flight have to finish when the node stops."""
+    max_pixels: int = DEFAULT_LIMITS.pixels
+    """Pixels of one image."""
+    max_frame_bytes: int = DEFAULT_LIMITS.frame_bytes
+    """Bytes of one frame of a message."""
+    log_level: str = "info"
+    """debug, info, warning or error."""
+
+
+class Effective(msgspec.Struct, frozen=True):
+    """A configuration, and where each of its values came from."""
+
+    config: Config
+    origin: dict[str, str]
+    """Field → "default", "file PATH", "environment NAME" or "flag"."""
+    warnings: list[str]
+
+
+def load(
+    *,
+    file: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Effective:
+    """Return the effective configuration.
+
+    Args:
+        file: TOML file; None: the one MASKBUS_CONFIG names, if it is set.
+        environment: MASKBUS_* variables; None: the process's own.
+        flags: Values from the command line, already of the right type.
+
+    Raises:
+        ConfigError: with the name and the origin of the setting that is wrong.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    origin = dict.fromkeys(Config.__struct_fields__, "default")
+    warnings: list[str] = []
+    path = file or environment.get("MASKBUS_CONFIG")
+    if path:
+        for name, value in _read(Path(path)).items():
+            values[name] = value
+            origin[name] = f"file {path}"
+    for variable in sorted(environment):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in CLIENT_VARIABLES:
+            continue
+        name = variable[len(ENVIRONMENT_PREFIX) :].lower()
+        if name not in origin:
+            warnings.append(f"{variable} names no setting and is ignored.")
+            continue
+        values[name] = _from_text(name, environment[variable], f"environment {variable}")
+        origin[name] = f"environment {variable}"
+    for name, value in (flags or {}).items():
+        values[name] = value
+        origin[name] = "flag"
+    return Effective(_checked(values, origin), origin, warnings)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream)
+    except OSError as error:
+        raise ConfigError(f"The configuration file {path} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration file {path} is not TOML: {error}.") from None
+
+
+def _from_text(name: str, text: str, origin: str) -> Any:
+    """Read one value from an environment variable: lists are separated by commas, tables cannot be given."""
+    kind = {field.name: field.type for field in msgspec.structs.fields(Config)}[name]
+    if kind == list[str] or kind == list[str] | None:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if name == "model":
+        raise ConfigError(f"model ({origin}): tables of models can only stand in a file.")
+    try:
+        return msgspec.convert(text.strip(), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name} ({origin}): {error}.") from None
+
+
+def _checked(values: dict[str, Any], origin: dict[str, str]) -> Config:
+    try:
+        config = msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        name = text.partition("$.")[2].partition("`")[0].partition(".")[0].partition("[")[0]
+        where = f" ({origin[name]})" if name in origin else ""
+        raise ConfigError(f"{name or 'The configuration'}{where}: {text}.") from None
+
+    def wrong(name: str, sentence: str) -> ConfigError:
+        return ConfigError(f"{name} ({origin[name]}): {sentence}")
+
+    for name in Config.__struct_fields__:
+        value = getattr(config, name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            may_be_zero = name in {"threads", "worker_memory_bytes", "stop_timeout_s", "hang_grace_s", "topic_bytes"}
+            if not (value >= 0 if may_be_zero else value > 0):
+                raise wrong(name, f"must be {'at least' if may_be_zero else 'more than'} 0; it is {value}.")
+    if config.log_level not in {"debug", "info", "warning", "error"}:
+        raise wrong("log_level", f"is debug, info, warning or error; it is {config.log_level!r}.")
+    if config.heartbeat_timeout_s < 2 * config.heartbeat_s:
+        raise wrong("heartbeat_timeout_s", "must be at least twice heartbeat_s.")
+    if not config.bind:
+        raise wrong("bind", "needs at least one endpoint.")
+    for name in ("bind", "publish"):
+        for endpoint in getattr(config, name):
+            _check_endpoint(endpoint, config.allow_remote, lambda sentence, name=name: wrong(name, sentence))
+    return config
+
+
+def _check_endpoint(endpoint: str, allow_remote: bool, wrong: Any) -> None:
+    scheme, separator, address = endpoint.partition("://")
+    if not separator or scheme not in {"tcp", "ipc", "inproc"} or not address:
+        raise wrong(f"{endpoint!r} is no endpoint; write tcp://127.0.0.1:7710, say.")
+    if scheme != "tcp":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not (port.isdigit() or port == "*"):
+        raise wrong(f"{endpoint!r} has no port; write tcp://127.0.0.1:7710, say.")
+    local = host in {"localhost", "[::1]"} or host.startswith("127.")
+    if not local and not allow_remote:
+        raise wrong(
+            f"{endpoint!r} can be reached from other machines, and nobody is authenticated there. "
+            "If the network is yours alone, set allow_remote = true."
+        )

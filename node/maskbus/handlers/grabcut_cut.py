@@ -1,0 +1,96 @@
+"""Cut the working copy pixel by pixel, with colour models that start from the regions' memberships.
+
+The cut is that of GrabCut (Rother et al. 2004; Boykov and Jolly 2001), solved by `cv2.grabCut`.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from maskbus.handlers.grabcut_regions import F32, LAB_BINS, WorkingImage
+
+Bool = npt.NDArray[np.bool_]
+I8 = npt.NDArray[np.int8]
+
+LEAST = 6
+"""OpenCV's mixture of five Gaussians needs more pixels than components on each side."""
+LEVELS = 12
+"""Grey levels that stand for the largest odds in the channel that carries them."""
+
+
+def by_mixtures(image: WorkingImage, member: F32, hard: I8, rounds: int) -> Bool:
+    """Cut with mixtures of Gaussians, GrabCut's own. Sure regions of `member`, (h, w) 0…1, are kept as they are.
+
+    `hard`, (h, w), is 1 where a pixel must be object, -1 where it must not, else 0.
+    """
+    trimap = np.where(member > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    trimap[member > 0.9] = cv2.GC_FGD
+    trimap[member < 0.1] = cv2.GC_BGD
+    trimap[hard > 0] = cv2.GC_FGD
+    trimap[hard < 0] = cv2.GC_BGD
+    inside = np.count_nonzero(trimap & 1)
+    if min(inside, trimap.size - inside) < LEAST:
+        return np.asarray((trimap & 1).astype(bool), np.bool_)
+    cv2.setRNGSeed(0)
+    cv2.grabCut(image.small, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+    return np.asarray((trimap & 1).astype(bool), np.bool_)
+
+
+def by_histograms(image: WorkingImage, member: F32, hard: I8, rounds: int, trust: float = 1.0) -> tuple[Bool, F32]:
+    """Cut with colour histograms and, weighted by `trust`, the log odds of `member`. Return the cut and its odds."""
+    believed = trust * np.clip(np.log((member + 0.02) / (1.02 - member)), -4, 4)
+    current = member
+    for _ in range(rounds):
+        odds = np.asarray(_colour_odds(image, current)[image.bins] + believed, np.float32)
+        cut = by_odds(image, odds, hard)
+        current = cut.astype(np.float32)
+        if not cut.any() or cut.all():
+            break
+    return cut, odds
+
+
+def by_odds(image: WorkingImage, odds: F32, hard: I8, strength: float = 4.0, limit: float = 6.0) -> Bool:
+    """Cut for log odds given pixel by pixel, (h, w), against the contrast of the picture.
+
+    `cv2.grabCut` knows only odds that follow from colour. So the picture it is shown has the odds as its third
+    channel, and each of its two frozen colour models one Gaussian, flat along the two colour channels: the negative
+    log likelihoods then differ by exactly the wanted amount.
+    """
+    level = np.clip(np.rint(odds / limit * LEVELS) + LEVELS, 0, 2 * LEVELS).astype(np.uint8)
+    shown = np.dstack([image.contrast, level])
+    variance = 2 * LEVELS * LEVELS / (strength * limit)
+
+    def model(mean: float) -> npt.NDArray[np.float64]:
+        numbers = np.zeros((1, 65))
+        numbers[0, 0] = 1
+        numbers[0, 5:8] = 128, 128, mean
+        numbers[0, 20:29] = np.diag([1e8, 1e8, variance]).ravel()
+        return numbers
+
+    trimap = np.where(odds > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    trimap[hard > 0] = cv2.GC_FGD
+    trimap[hard < 0] = cv2.GC_BGD
+    cv2.grabCut(shown, trimap, None, model(0), model(2 * LEVELS), 1, cv2.GC_EVAL_FREEZE_MODEL)
+    return np.asarray((trimap & 1).astype(bool), np.bool_)
+
+
+def _colour_odds(image: WorkingImage, member: F32) -> F32:
+    """Return the log odds of each colour bin, from histograms smoothed over neighbouring bins."""
+    inside = _smoothed(np.bincount(image.bins.ravel(), member.ravel(), int(np.prod(LAB_BINS))))
+    outside = _smoothed(np.bincount(image.bins.ravel(), 1 - member.ravel(), int(np.prod(LAB_BINS))))
+    share = inside / max(float(inside.sum()), 1e-6) + 1e-6
+    other = outside / max(float(outside.sum()), 1e-6) + 1e-6
+    return np.asarray(np.clip(np.log(share / other), -4, 4), np.float32)
+
+
+def _smoothed(histogram: npt.NDArray[np.float64]) -> F32:
+    kernel = cv2.getGaussianKernel(5, 1.0).astype(np.float32).ravel()
+    one = np.ones(1, np.float32)
+    cube = histogram.astype(np.float32).reshape(LAB_BINS)
+    for axis in range(3):
+        moved = np.ascontiguousarray(np.moveaxis(cube, axis, -1))
+        flat = cv2.sepFilter2D(moved.reshape(-1, moved.shape[-1]), -1, kernel, one, borderType=cv2.BORDER_CONSTANT)
+        cube = np.moveaxis(np.asarray(flat, np.float32).reshape(moved.shape), -1, axis)
+    return np.asarray(np.ascontiguousarray(cube).ravel(), np.float32)

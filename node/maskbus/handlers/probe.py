@@ -1,0 +1,58 @@
+"""Import handlers and say what they are: `python -m maskbus.handlers.probe`, one JSON line in, one out for each.
+
+It runs in a process of its own, so that the node neither imports what a plugin imports nor shares the fate of a broken one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from maskbus.handlers.registry import load_class
+from maskbus.interfaces import Handler, LoadContext
+
+
+def describe(handler: type[Handler], context: LoadContext) -> dict[str, Any]:
+    """Return what a node tells of a model, as plain values."""
+    info = handler.info
+    availability = handler.availability(context)
+    return {
+        "title": info.title,
+        "prompts": sorted(info.prompts),
+        "licence": info.licence,
+        "multimask": info.multimask,
+        "has_logits": info.has_logits,
+        "offered": info.offered,
+        "homepage": info.homepage,
+        "ready": availability.ready,
+        "missing": availability.missing,
+        "weights": availability.weights,
+    }
+
+
+def main() -> int:
+    """Answer requests from standard input until it ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a plugin prints while it is imported must not mix with the answers
+    for line in sys.stdin:
+        request = json.loads(line)
+        context = LoadContext(
+            model=request["name"],
+            device=request["device"],
+            threads=request["threads"],
+            weights_dir=Path(request["weights_dir"]),
+            options=request["options"],
+        )
+        try:
+            answer: dict[str, Any] = {"card": describe(load_class(request["target"]), context)}
+        except Exception as error:
+            answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
+        print(json.dumps({"name": request["name"], **answer}), file=answers, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

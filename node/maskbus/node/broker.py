@@ -1,0 +1,332 @@
+"""The middle of the node: requests in, replies out, and every request answered once. No socket here."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import maskbus
+from maskbus.config import Config
+from maskbus.engine.arena import Arena
+from maskbus.engine.catalogue import Catalogue
+from maskbus.engine.local import Engine
+from maskbus.engine.worker_handle import WorkerHandle
+from maskbus.node.admission import Admission
+from maskbus.node.describe import describe_models, limits_of, process_bytes
+from maskbus.node.image_store import ImageStore
+from maskbus.node.publisher import Publisher
+from maskbus.node.tally import Tally
+from maskbus.scheduler import Deadlines, Job, ModelQueue
+from maskbus_wire import checks, frames, replies, requests
+from maskbus_wire.errors import WireError
+from maskbus_wire.frames import Envelope
+
+log = logging.getLogger(__name__)
+
+Frame = bytes | bytearray | memoryview
+Sender = Callable[[Any, Sequence[Frame]], bool]
+"""Sends frames along a route; tells whether they could be handed over."""
+Topics = Callable[[Sequence[Frame]], None]
+"""Publishes frames, the topic first."""
+
+
+class Broker:
+    """Know every request between its receipt and its reply."""
+
+    def __init__(
+        self, config: Config, catalogue: Catalogue, arena: Arena, publisher: Publisher, send: Sender, publish: Topics
+    ) -> None:
+        self.name = secrets.token_hex(8)
+        """Random name of this run of the node."""
+        self.endpoints: list[str] = []
+        self.publish_endpoints: list[str] = []
+        self.unanswerable = 0
+        self._config = config
+        self._limits = limits_of(config)
+        self._catalogue = catalogue
+        self._arena = arena
+        self._images = ImageStore(config.kept_bytes)
+        self._publisher = publisher
+        self._send = send
+        self._publish = publish
+        self._admission = Admission(config, self._limits, catalogue, arena, self._images)
+        self._queues = {name: ModelQueue(config.queue_length) for name in catalogue.cards}
+        self._tallies: dict[str, Tally] = {}
+        self._deadlines = Deadlines()
+        self._running: dict[int, Job] = {}
+        self._engine: Engine | None = None
+        self._started = time.monotonic()
+        self._stopping = False
+        self._received = 0
+        self._rejected = 0
+
+    @property
+    def engine(self) -> Engine:
+        """Where the workers live."""
+        assert self._engine is not None
+        return self._engine
+
+    def use(self, engine: Engine) -> None:
+        """Set the engine; it needs the broker as its listener, so it comes second."""
+        self._engine = engine
+
+    # -- what comes from the requesters --------------------------------------------------------------------------------
+
+    def receive(self, route: Any, message: Sequence[bytes | memoryview]) -> None:
+        """Take one message, without its delimiter, and answer it now or later."""
+        self._received += 1
+        envelope = Envelope()
+        model = ""
+        try:
+            plain, envelope = frames.open_header(message, self._limits)
+            request = frames.decode_request(plain)
+            checks.check_request(request, len(message) - 1, self._limits)
+            if isinstance(request, requests.Segment | requests.Embed):
+                model = request.model or self._config.default_model
+                self._admit(request, envelope, message[1:], route)
+            else:
+                self._reply(route, frames.encode(self._at_once(request, route)))
+        except WireError as error:
+            self._rejected += 1
+            if model in self._catalogue.cards:
+                self._tally(model).error(error.code)
+            self._refuse(route, envelope, error)
+
+    def malformed(self, route: Any, sentence: str) -> None:
+        """Answer a message whose frames are wrong."""
+        self._received += 1
+        self._rejected += 1
+        self._refuse(route, Envelope(), WireError("malformed", sentence))
+
+    # -- what comes from the clock -------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Answer what has run out of time, and let the engine do what is due."""
+        for job in self._deadlines.passed(now):
+            waiting = self._queues[job.model].remove(job)
+            sentence = "while the request waited" if waiting else "while the model worked"
+            self._fail(job, "deadline_exceeded", f"The deadline passed {sentence}.")
+            if waiting:
+                job.finish()
+            else:
+                self.engine.cancel(job, now)
+        self.engine.tick(now)
+
+    def next_event(self) -> float | None:
+        """Return when `tick` is due next, monotonic seconds."""
+        times = [self._deadlines.next(), self.engine.next_event()]
+        return min((moment for moment in times if moment is not None), default=None)
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def begin_stop(self) -> None:
+        """Take no new work and answer what waits; what runs may finish."""
+        self._stopping = True
+        for queue in self._queues.values():
+            for job in queue.drain():
+                self._fail(job, "shutting_down", "The node is stopping.")
+                job.finish()
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether no request is with a worker."""
+        return all(job.answered for job in self._running.values())
+
+    def abandon(self) -> None:
+        """Answer whatever still runs: the node cannot wait any longer."""
+        for job in self._running.values():
+            self._fail(job, "shutting_down", "The node stopped before the answer was there.")
+            job.finish()
+        self._running.clear()
+
+    # -- what comes from the workers (WorkerEvents) --------------------------------------------------------------------
+
+    def done(self, handle: WorkerHandle, job: Job, control: Mapping[str, Any], payload: list[Frame]) -> None:
+        """Send a job's answer to its requester and its topics."""
+        self._running.pop(job.number, None)
+        try:
+            if job.answered:
+                return
+            job.answered = True
+            if job.on_success is not None:
+                job.on_success(handle.spec.number)
+            position, topics = 0, []
+            for topic, count in control["outputs"]:
+                part = payload[position : position + count]
+                position += count
+                if topic:
+                    self._publish([topic.encode(), *part])
+                    self._publisher.sent(topic, part, job.number)
+                    topics.append(topic)
+                else:
+                    self._reply(job.route, part)
+            if job.publish and job.publish not in topics:
+                self._publisher.remember(job.publish, payload[: control["outputs"][0][1]], job.number)
+            self._tally(job.model).success(job.received, time.monotonic())
+        finally:
+            job.finish()
+
+    def failed(self, handle: WorkerHandle, job: Job, code: str, message: str, path: str) -> None:
+        """Send a job's error to its requester."""
+        self._running.pop(job.number, None)
+        self._fail(job, code, message, path)
+        job.finish()
+
+    def free(self, handle: WorkerHandle) -> None:
+        """Give a worker its next job."""
+        if handle.state != "ready" or self._stopping:
+            return
+        queue = self._queues[handle.spec.model]
+        if len(queue):
+            job = queue.pop(lambda job: self._may_take(handle, job))
+            if job is not None:
+                self._hand_over(job, handle)
+
+    def unavailable(self, handle: WorkerHandle) -> None:
+        """Answer those who wait for a model that cannot be loaded anywhere."""
+        model = handle.spec.model
+        if all(other.failure for other in self.engine.workers(model)):
+            for job in self._queues[model].drain():
+                self._fail(job, *_failure(handle))
+                job.finish()
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _admit(
+        self,
+        request: requests.Segment | requests.Embed,
+        envelope: Envelope,
+        attachments: Sequence[bytes | memoryview],
+        route: Any,
+    ) -> None:
+        if self._stopping:
+            raise WireError("shutting_down", "The node is stopping.")
+        job = self._admission.admit(request, envelope, attachments, self._queues, route)
+        now = job.received
+        self.engine.start(job.model, now)
+        workers = self.engine.workers(job.model)
+        if all(worker.failure for worker in workers):
+            job.finish()
+            raise WireError(*_failure(workers[0]))
+        self._deadlines.add(job)
+        for worker in workers:
+            if worker.state == "ready" and self._may_take(worker, job):
+                self._hand_over(job, worker)
+                return
+        self._queues[job.model].push(job)
+
+    def _may_take(self, worker: WorkerHandle, job: Job) -> bool:
+        """Leave a job to the worker that holds its image's embedding, as long as that one lives."""
+        if job.pinned is None or job.pinned == worker.spec.number:
+            return True
+        return not any(
+            other.spec.number == job.pinned and other.state in {"ready", "busy"}
+            for other in self.engine.workers(job.model)
+        )
+
+    def _hand_over(self, job: Job, worker: WorkerHandle) -> None:
+        if job.message["op"] == "segment":
+            inline = job.message["inline"]
+            outputs = [{"topic": "", "encodings": job.encodings, "inline": inline}]
+            if job.publish:
+                outputs += [
+                    {"topic": name, "asked": job.publish, "encodings": encodings, "inline": inline}
+                    for name, encodings in self._publisher.wanted(job.publish, job.encodings)
+                ]
+            job.message["outputs"] = outputs
+        self._running[job.number] = job
+        worker.submit(job, time.monotonic())
+
+    def _at_once(self, request: requests.AnyRequest, route: Any) -> frames.Reply:
+        if isinstance(request, requests.Ping):
+            return replies.Pong(
+                id=request.id,
+                node=self.name,
+                version=maskbus.__version__,
+                uptime_s=time.monotonic() - self._started,
+                endpoints=self.endpoints,
+                publish_endpoints=self.publish_endpoints,
+            )
+        if isinstance(request, requests.Describe):
+            return describe_models(request.id, self._config, self._catalogue, self._limits)
+        if isinstance(request, requests.Cancel):
+            return replies.Cancelled(id=request.id, cancelled=self._cancel(request.target, route))
+        if isinstance(request, requests.Release):
+            if not self._images.release(request.image_id):
+                raise WireError("unknown_image", "No image of this image_id is kept here (any more).", "image_id")
+            return replies.Released(id=request.id)
+        return self._statistics(request.id)
+
+    def _cancel(self, target: str, route: Any) -> int:
+        waiting = [job for queue in self._queues.values() for job in queue]
+        found = [job for job in [*waiting, *self._running.values()] if job.envelope.id == target and not job.answered]
+        own = [job for job in found if job.route == route]
+        now = time.monotonic()
+        for job in own or found:
+            if self._queues[job.model].remove(job):
+                self._fail(job, "cancelled", "The request was cancelled.")
+                job.finish()
+            else:
+                self._fail(job, "cancelled", "The request was cancelled.")
+                self.engine.cancel(job, now)
+        return len(own or found)
+
+    def _statistics(self, request_id: str) -> replies.Statistics:
+        running: dict[str, int] = {}
+        for job in self._running.values():
+            running[job.model] = running.get(job.model, 0) + 1
+        return replies.Statistics(
+            id=request_id,
+            node=self.name,
+            version=maskbus.__version__,
+            uptime_s=time.monotonic() - self._started,
+            models=[
+                tally.stats(name, self._queues[name].lengths(), running.get(name, 0))
+                for name, tally in self._tallies.items()
+            ],
+            workers=self.engine.stats(),
+            topics=self._publisher.stats(),
+            images=len(self._images),
+            shm_bytes=self._arena.reserved,
+            shm_used_bytes=self._arena.used,
+            rss_bytes=process_bytes(),
+            received=self._received,
+            rejected=self._rejected,
+            unanswerable=self.unanswerable,
+        )
+
+    def _tally(self, model: str) -> Tally:
+        return self._tallies.setdefault(model, Tally())
+
+    def _reply(self, route: Any, message: Sequence[Frame]) -> None:
+        if not self._send(route, message):
+            self.unanswerable += 1
+
+    def _fail(self, job: Job, code: str, message: str, path: str = "") -> None:
+        if job.answered:
+            return
+        job.answered = True
+        self._tally(job.model).error(code)
+        self._refuse(job.route, job.envelope, WireError(code, message, path))
+
+    def _refuse(self, route: Any, envelope: Envelope, error: WireError) -> None:
+        detail: dict[str, Any] = dict(error.detail)
+        reply = replies.Error(
+            id=envelope.id,
+            code=error.code,
+            message=error.message,
+            path=error.path,
+            stamp=envelope.stamp,
+            frame_id=envelope.frame_id,
+            stream=envelope.stream,
+            seq=envelope.seq,
+            **detail,
+        )
+        self._reply(route, frames.encode(reply))
+
+
+def _failure(handle: WorkerHandle) -> tuple[str, str]:
+    return handle.failure_code, handle.failure

@@ -1,0 +1,52 @@
+"""What a node tells of itself: its models, its limits, its memory."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import asdict
+
+from maskbus.config import Config
+from maskbus.engine.catalogue import Card, Catalogue
+from maskbus_wire.checks import IMAGE_ENCODINGS
+from maskbus_wire.limits import DEFAULT_LIMITS, Limits
+from maskbus_wire.replies import Model, Models
+from maskbus_wire.requests import Encoding
+
+
+def limits_of(config: Config) -> Limits:
+    """Return the wire's limits as this node is configured."""
+    plain = asdict(DEFAULT_LIMITS) | {"pixels": config.max_pixels, "frame_bytes": config.max_frame_bytes}
+    return Limits(**plain)
+
+
+def describe_models(request_id: str, config: Config, catalogue: Catalogue, limits: Limits) -> Models:
+    """Return the reply to `describe`."""
+    return Models(
+        id=request_id,
+        models=[_model(card, default=card.name == config.default_model) for card in catalogue.cards.values()],
+        image_encodings=list(IMAGE_ENCODINGS),
+        limits=asdict(limits),
+    )
+
+
+def process_bytes() -> int:
+    """Return the resident memory of this process."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def _model(card: Card, *, default: bool) -> Model:
+    return Model(
+        name=card.name,
+        title=card.title,
+        prompts=sorted(card.prompts),
+        encodings=[name for name in typing.get_args(Encoding) if name != "logits" or card.has_logits],
+        licence=card.licence,
+        weights=card.weights,
+        ready=card.ready,
+        missing=card.missing,
+        multimask=card.multimask,
+        device=", ".join(card.devices),
+        default=default,
+    )

@@ -1,0 +1,48 @@
+"""One request on its way through the node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from maskbus_wire.frames import Envelope
+
+LANES = ("interactive", "stream", "batch")
+"""In the order in which they are served."""
+
+
+@dataclass(eq=False)
+class Job:
+    """Hold what the node must remember of a request until it is answered. Compared by identity."""
+
+    number: int
+    """Unique in this run of the node."""
+    route: Any
+    """Where the reply goes; nobody but the transport looks into it."""
+    envelope: Envelope
+    model: str
+    lane: str
+    received: float
+    """Monotonic seconds."""
+    deadline: float
+    """Monotonic seconds."""
+    message: dict[str, Any]
+    """What the worker is told."""
+    holds: list[Callable[[], None]] = field(default_factory=list)
+    """Called once when the job is over: shared memory and pins are given back."""
+    pinned: int | None = None
+    """Number of the worker that holds the image's embedding."""
+    answered: bool = False
+    on_success: Callable[[int], None] | None = None
+    """Called with the worker's number when the job has succeeded, before its holds are released."""
+    publish: str | None = None
+    """Topic its masks are published under."""
+    encodings: tuple[str, ...] = ()
+    """Encodings the requester asked for."""
+
+    def finish(self) -> None:
+        """Give back what the job holds. Safe to call again."""
+        holds, self.holds = self.holds, []
+        for release in holds:
+            release()

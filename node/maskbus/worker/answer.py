@@ -1,0 +1,123 @@
+"""From a handler's masks to the reply that goes on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from maskbus.interfaces import Image, Masks
+from maskbus_wire import base64_text, bits, geometry, label_map, overlay, png, polygon, replies, rle
+from maskbus_wire.prompts import Blob
+
+Payload = bytes | memoryview
+
+_BLOBS: dict[str, Callable[[npt.NDArray[np.bool_]], Payload]] = {
+    "bits": bits.pack,
+    "bits+zlib": bits.pack_zlib,
+    "png": png.encode_mask,
+    "raw": lambda mask: memoryview(np.where(mask, np.uint8(255), np.uint8(0))).cast("B"),
+}
+
+
+class MasksEncoder:
+    """Write one answer in as many encodings as the reply and its topics want, each at most once."""
+
+    def __init__(self, masks: Masks, open_image: Callable[[], Image]) -> None:
+        self._masks = masks
+        self._open_image = open_image
+        self._done: dict[str, Any] = {}
+        self._boxes = [geometry.bbox(mask) for mask in masks.masks]
+        self._areas = [geometry.area(mask) for mask in masks.masks]
+
+    def fields(self, encodings: Sequence[str], *, inline: bool) -> tuple[dict[str, Any], list[Payload]]:
+        """Return the fields `masks`, `encodings`, `labels` and `overlay` of a reply, and its attachments."""
+        attachments: list[Payload] = []
+
+        def blob(payload: Payload) -> dict[str, Any]:
+            if inline:
+                return {"data": bytes(payload)}
+            attachments.append(payload)
+            return {"attachment": len(attachments) - 1}
+
+        entries = [self._entry(i, encodings, blob) for i in range(len(self._masks))]
+        fields: dict[str, Any] = {"masks": entries, "encodings": list(encodings)}
+        if "labels" in encodings:
+            labels = self._once("labels", lambda: label_map.encode(self._masks.masks))
+            fields["labels"] = replies.Tensor(
+                **blob(memoryview(labels).cast("B")), shape=list(labels.shape), dtype=str(labels.dtype)
+            )
+        if "overlay" in encodings:
+            fields["overlay"] = Blob(**blob(self._once("overlay", self._overlay)))
+        return fields, attachments
+
+    def _once(self, key: str, make: Callable[[], Any]) -> Any:
+        if key not in self._done:
+            self._done[key] = make()
+        return self._done[key]
+
+    def _entry(self, i: int, encodings: Sequence[str], blob: Callable[[Payload], dict[str, Any]]) -> replies.Mask:
+        mask = self._masks.masks[i]
+        fields: dict[str, Any] = {}
+        for encoding in encodings:
+            if encoding in _BLOBS:
+                payload = self._once(f"{encoding} {i}", lambda encoding=encoding: _BLOBS[encoding](mask))
+                fields[encoding.replace("+", "_")] = Blob(**blob(payload))
+            elif encoding == "rle":
+                counts = self._once(f"rle {i}", lambda: rle.encode(mask))
+                fields["rle"] = replies.Rle(size=(mask.shape[0], mask.shape[1]), counts=counts)
+            elif encoding == "polygon":
+                fields["polygon"] = self._once(f"polygon {i}", lambda: polygon.encode(mask))
+            elif encoding == "png_base64":
+                data = self._once(f"png {i}", lambda: png.encode_mask(mask))
+                fields["png_base64"] = base64_text.encode(data)
+            elif encoding == "logits" and self._masks.logits is not None:
+                logits = np.ascontiguousarray(self._masks.logits[i], "<f4")
+                fields["logits"] = replies.Tensor(
+                    **blob(memoryview(logits).cast("B")), shape=list(logits.shape), dtype="float32"
+                )
+        labels, similarity = self._masks.labels, self._masks.similarity
+        return replies.Mask(
+            bbox=self._boxes[i],
+            area=self._areas[i],
+            predicted_iou=float(self._masks.predicted_iou[i]),
+            stability_score=float(self._masks.stability_score[i]),
+            label=None if labels is None else labels[i],
+            similarity=None if similarity is None else float(similarity[i]),
+            **fields,
+        )
+
+    def _overlay(self) -> bytes:
+        import cv2
+
+        painted = overlay.paint(self._open_image().rgb, self._masks.masks)
+        done, data = cv2.imencode(".png", painted[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        if not done:
+            raise ValueError("The overlay could not be written as PNG.")
+        return bytes(data)
+
+
+def check(masks: Masks, height: int, width: int, *, logits: bool) -> None:
+    """Check that a handler answered what its contract says.
+
+    Raises:
+        ValueError: with a sentence for the author of the handler.
+    """
+    array = masks.masks
+    if array.dtype != np.bool_ or array.ndim != 3 or array.shape[1:] != (height, width):
+        raise ValueError(
+            f"The handler answered masks of {array.dtype} {array.shape}; bool (N, {height}, {width}) is the contract."
+        )
+    count = len(array)
+    for name in ("predicted_iou", "stability_score", "similarity"):
+        values = getattr(masks, name)
+        if values is None:
+            continue
+        if values.shape != (count,) or not np.isfinite(values).all():
+            raise ValueError(f"The handler's {name} is not one finite number a mask.")
+    if masks.labels is not None and len(masks.labels) != count:
+        raise ValueError("The handler's labels are not one text a mask.")
+    if logits and masks.logits is not None and (masks.logits.ndim != 3 or len(masks.logits) != count):
+        raise ValueError("The handler's logits are not of shape (N, h, w).")

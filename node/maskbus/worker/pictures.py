@@ -1,0 +1,99 @@
+"""From a slot in shared memory to the image a handler sees."""
+
+from __future__ import annotations
+
+import mmap
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskbus.interfaces import Image
+from maskbus_wire import compressed_image, raw_image
+from maskbus_wire.checks import COMPRESSED
+from maskbus_wire.errors import WireError
+
+_MAPPINGS = 32
+
+
+class SlotReader:
+    """Map the node's slots read-only, and keep the mappings: the node reuses its slots, and mapping costs more than looking."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._mappings: OrderedDict[str, mmap.mmap] = OrderedDict()
+
+    def view(self, name: str, nbytes: int) -> memoryview:
+        """Return the first `nbytes` of a slot, without a copy."""
+        mapping = self._mappings.get(name)
+        if mapping is None:
+            with (self._directory / name).open("rb") as file:
+                mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._mappings[name] = mapping
+            if len(self._mappings) > _MAPPINGS:
+                self._mappings.popitem(last=False)  # unmapped when the last view of it is gone
+        else:
+            self._mappings.move_to_end(name)
+        return memoryview(mapping)[:nbytes]
+
+    def forget_removed(self) -> None:
+        """Let go of slots whose files the node has removed, so that their memory goes back to the system."""
+        for name in [name for name in self._mappings if not (self._directory / name).exists()]:
+            del self._mappings[name]
+
+
+class Pictures:
+    """Open the images of jobs."""
+
+    def __init__(self, slots: SlotReader, max_pixels: int) -> None:
+        self._slots = slots
+        self._max_pixels = max_pixels
+        self._digests: OrderedDict[str, bytes] = OrderedDict()
+
+    def digest(self, image: Mapping[str, Any]) -> bytes:
+        """Return a 128-bit digest of the image's bytes and layout (XXH3).
+
+        Equal images have equal digests wherever they came from. Images the node keeps are digested once.
+        """
+        key = image.get("key") or ""
+        known = self._digests.get(key) if key else None
+        if known is not None:
+            return known
+        import xxhash
+
+        hashed = xxhash.xxh3_128(f"{image['encoding']} {image['width']} {image['height']} {image['step']} ".encode())
+        hashed.update(self._slots.view(image["slot"], image["nbytes"]))
+        digest = hashed.digest()
+        if key:
+            self._digests[key] = digest
+            if len(self._digests) > 4096:
+                self._digests.popitem(last=False)
+        return digest
+
+    def open(self, image: Mapping[str, Any], digest: bytes) -> tuple[Image, float]:
+        """Return the image, and the milliseconds that decoding a file took.
+
+        Raises:
+            WireError: `invalid_image` if the file is damaged.
+        """
+        view = self._slots.view(image["slot"], image["nbytes"])
+        encoding = image["encoding"]
+        start = time.perf_counter()
+        if encoding in COMPRESSED:
+            try:
+                pixels, order = compressed_image.decode(view, max_pixels=self._max_pixels)
+            except ValueError as error:
+                raise WireError("invalid_image", str(error), "image") from None
+            return Image(pixels, order, digest), (time.perf_counter() - start) * 1e3
+        raw = raw_image.view(view, image["width"], image["height"], image["step"], encoding)
+        if encoding == "mono8":
+            return Image(raw, "mono", digest), 0.0
+        return Image(raw[:, :, :3], encoding[:3], digest), 0.0
+
+
+def blank(height: int, width: int) -> Image:
+    """Return a black image of the given size: what an overlay is painted on where the pixels are not at hand."""
+    return Image(np.zeros((height, width, 3), np.uint8))

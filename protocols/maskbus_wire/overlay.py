@@ -1,0 +1,111 @@
+"""Masks painted over their picture, for people to look at.
+
+Each object gets a colour of its own: hues go round the colour circle by the golden ratio, so that neighbours in the list
+are far apart however many there are, and lightness alternates between turns. The colour of object i never depends on
+how many others there are.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maskbus_wire.geometry import area, bbox, require_masks
+
+_GOLDEN_RATIO = (5**0.5 - 1) / 2
+# A warm first colour: most objects lie on grass, sky or skin, and a single object is the usual case.
+_FIRST_HUE = 0.93
+# One pixel of outline for so many pixels of the picture's shorter side.
+_SIDE_PER_OUTLINE = 400
+
+
+def colours(count: int) -> NDArray[np.uint8]:
+    """Return well distinguishable RGB colours, uint8 (count, 3); the first ones are the same for every count."""
+    table = np.empty((count, 3), np.uint8)
+    for index in range(count):
+        hue = (_FIRST_HUE + index * _GOLDEN_RATIO) % 1
+        # Every third colour is deeper, every third paler: more of them can be told apart than by hue alone.
+        saturation, value = ((0.85, 1.0), (0.95, 0.8), (0.6, 1.0))[index % 3]
+        table[index] = [round(255 * channel) for channel in colorsys.hsv_to_rgb(hue, saturation, value)]
+    return table
+
+
+def paint(
+    rgb: NDArray[np.uint8],
+    masks: NDArray[np.bool_],
+    *,
+    alpha: float = 0.5,
+    colours: NDArray[np.uint8] | None = None,
+    outline: bool = True,
+) -> NDArray[np.uint8]:
+    """Return a copy of the picture, uint8 (H, W, 3), with bool masks (N, H, W) painted over it, the largest first.
+
+    `alpha` is the share of the colour, 0 to 1. `colours` are uint8 (N or more, 3) in the channel order of the picture;
+    left out, they are RGB. The outline is a line of the full colour along the inside of each mask's border, with a
+    thin light one inside of that. ValueError for other shapes, dtypes or shares.
+    """
+    masks = require_masks(masks)
+    _require_picture(rgb, masks.shape[1:])
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha is a share from 0 to 1, not {alpha}")
+    count = masks.shape[0]
+    table = _default(count) if colours is None else np.asarray(colours)
+    if table.ndim != 2 or table.shape[1] != 3 or table.shape[0] < count or table.dtype != np.uint8:
+        raise ValueError(f"colours must be uint8 ({count} or more, 3), not {table.dtype} {table.shape}")
+    painted = rgb.copy()
+    width = max(1, round(min(rgb.shape[:2]) / _SIDE_PER_OUTLINE))
+    areas = np.array([area(mask) for mask in masks], np.int64)
+    for index in np.argsort(-areas, kind="stable").tolist():
+        x, y, w, h = bbox(masks[index])
+        if not w:
+            continue
+        mask = masks[index, y : y + h, x : x + w]
+        window = painted[y : y + h, x : x + w]
+        _blend(window, mask, table[index], alpha)
+        if outline:
+            # The line lies on the mask's own pixels: painted outside, it would hide what the mask is not.
+            outer = _eroded(mask, width)
+            window[mask & ~outer] = table[index]
+            window[outer & ~_eroded(outer, max(1, width // 2))] = _paler(table[index])
+    return painted
+
+
+_default = colours
+
+
+def _require_picture(rgb: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if not isinstance(rgb, np.ndarray) or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise ValueError("the picture must be a uint8 array (H, W, 3)")
+    if rgb.shape[:2] != shape:
+        raise ValueError(f"masks of {shape[0]} x {shape[1]} pixels do not fit a picture of {rgb.shape[:2]}")
+
+
+def _blend(window: NDArray[np.uint8], mask: NDArray[np.bool_], colour: NDArray[np.uint8], alpha: float) -> None:
+    share = round(alpha * 256)
+    # (pixel * (256 - share) + colour * share) / 256 in whole numbers: it stays below 2**16.
+    mixed = window * np.uint16(256 - share)
+    mixed += colour.astype(np.uint16) * np.uint16(share)
+    mixed >>= 8
+    np.copyto(window, mixed.astype(np.uint8), where=mask[:, :, np.newaxis])
+
+
+def _eroded(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    """Return the pixels whose neighbours up to `by` away, along rows and columns, are all in the mask."""
+    padded = np.zeros((mask.shape[0] + 2 * by, mask.shape[1] + 2 * by), np.bool_)
+    padded[by:-by, by:-by] = mask
+    across = padded.copy()
+    for step in range(1, by + 1):
+        across[:, step:] &= padded[:, :-step]
+        across[:, :-step] &= padded[:, step:]
+    down = across.copy()
+    for step in range(1, by + 1):
+        down[step:] &= across[:-step]
+        down[:-step] &= across[step:]
+    return down[by:-by, by:-by]
+
+
+def _paler(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return (colour // 3 + np.uint8(170)).astype(np.uint8)

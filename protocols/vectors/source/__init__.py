@@ -1,0 +1,1 @@
+"""Where the golden messages come from."""
