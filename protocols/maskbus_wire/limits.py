@@ -17,6 +17,8 @@ class Limits:
     """Values in a header: the map itself, each key, element and nested container."""
     header_depth: int = 12
     """Maps and arrays inside one another in a header; the header itself is the first."""
+    control_bytes: int = 256 * 1024
+    """Bytes of a request without image, mask data and logits: its prompt and options above all."""
     pixels: int = 64_000_000
     """Pixels of one image."""
     side: int = 32_767

@@ -1,8 +1,8 @@
 """Masks painted over their picture, for people to look at.
 
-Each object gets a colour of its own: hues go round the colour circle by the golden ratio, so that neighbours in the list
-are far apart however many there are, and lightness alternates between turns. The colour of object i never depends on
-how many others there are.
+Each object gets a colour of its own: hues go round the colour circle by the golden ratio, so that neighbours in the
+list are far apart however many there are, and depth changes from one to the next. The colour of object i never depends
+on how many others there are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FIRST_HUE = 0.93
 _SIDE_PER_OUTLINE = 400
 
 
-def colours(count: int) -> NDArray[np.uint8]:
+def palette(count: int) -> NDArray[np.uint8]:
     """Return well distinguishable RGB colours, uint8 (count, 3); the first ones are the same for every count."""
     table = np.empty((count, 3), np.uint8)
     for index in range(count):
@@ -52,10 +52,10 @@ def paint(
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is a share from 0 to 1, not {alpha}")
     count = masks.shape[0]
-    table = _default(count) if colours is None else np.asarray(colours)
+    table = palette(count) if colours is None else np.asarray(colours)
     if table.ndim != 2 or table.shape[1] != 3 or table.shape[0] < count or table.dtype != np.uint8:
         raise ValueError(f"colours must be uint8 ({count} or more, 3), not {table.dtype} {table.shape}")
-    painted = rgb.copy()
+    painted: NDArray[np.uint8] = np.array(rgb, order="C")
     width = max(1, round(min(rgb.shape[:2]) / _SIDE_PER_OUTLINE))
     areas = np.array([area(mask) for mask in masks], np.int64)
     for index in np.argsort(-areas, kind="stable").tolist():
@@ -64,16 +64,15 @@ def paint(
             continue
         mask = masks[index, y : y + h, x : x + w]
         window = painted[y : y + h, x : x + w]
-        _blend(window, mask, table[index], alpha)
+        # Seen as rows of bytes: numpy is slow where its innermost loop runs over three channels.
+        flat = painted.reshape(rgb.shape[0], -1)[y : y + h, 3 * x : 3 * (x + w)]
+        _blend(flat, mask, table[index], alpha)
         if outline:
             # The line lies on the mask's own pixels: painted outside, it would hide what the mask is not.
             outer = _eroded(mask, width)
             window[mask & ~outer] = table[index]
             window[outer & ~_eroded(outer, max(1, width // 2))] = _paler(table[index])
     return painted
-
-
-_default = colours
 
 
 def _require_picture(rgb: NDArray[Any], shape: tuple[int, ...]) -> None:
@@ -83,13 +82,22 @@ def _require_picture(rgb: NDArray[Any], shape: tuple[int, ...]) -> None:
         raise ValueError(f"masks of {shape[0]} x {shape[1]} pixels do not fit a picture of {rgb.shape[:2]}")
 
 
-def _blend(window: NDArray[np.uint8], mask: NDArray[np.bool_], colour: NDArray[np.uint8], alpha: float) -> None:
+def _blend(flat: NDArray[np.uint8], mask: NDArray[np.bool_], colour: NDArray[np.uint8], alpha: float) -> None:
+    """Mix the colour into the pixels (h, 3 * w) that the mask (h, w) names."""
     share = round(alpha * 256)
     # (pixel * (256 - share) + colour * share) / 256 in whole numbers: it stays below 2**16.
-    mixed = window * np.uint16(256 - share)
-    mixed += colour.astype(np.uint16) * np.uint16(share)
+    mixed = flat * np.uint16(256 - share)
+    mixed += np.tile(colour.astype(np.uint16) * np.uint16(share), mask.shape[1])
     mixed >>= 8
-    np.copyto(window, mixed.astype(np.uint8), where=mask[:, :, np.newaxis])
+    np.copyto(flat, mixed, casting="unsafe", where=_spread(mask))
+
+
+def _spread(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return each pixel three times, bool (h, 3 * w)."""
+    spread = np.empty((*mask.shape, 3), np.bool_)
+    for channel in range(3):
+        spread[:, :, channel] = mask
+    return spread.reshape(mask.shape[0], -1)
 
 
 def _eroded(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
@@ -104,8 +112,10 @@ def _eroded(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
     for step in range(1, by + 1):
         down[step:] &= across[:-step]
         down[:-step] &= across[step:]
-    return down[by:-by, by:-by]
+    eroded: NDArray[np.bool_] = down[by:-by, by:-by]
+    return eroded
 
 
 def _paler(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return (colour // 3 + np.uint8(170)).astype(np.uint8)
+    paler: NDArray[np.uint8] = colour // np.uint8(3) + np.uint8(170)
+    return paler

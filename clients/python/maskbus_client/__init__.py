@@ -1,1 +1,114 @@
-"""The maskbus client."""
+"""The Python client of maskbus: images and prompts in, masks out, over ZeroMQ.
+
+::
+
+    from maskbus_client import Client
+
+    with Client() as client:
+        result = client.segment("photo.jpg", points=(320, 240))
+        result.best.save("mask.png")
+
+`Client` blocks, `AsyncClient` is for asyncio; both have the same methods. Everything is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maskbus_client.aio import AsyncClient, AsyncImageHandle
+    from maskbus_client.aio_subscription import AsyncSubscription
+    from maskbus_client.errors import (
+        Busy,
+        Cancelled,
+        ClientClosed,
+        DeadlineExceeded,
+        Internal,
+        InvalidField,
+        InvalidImage,
+        InvalidValue,
+        Malformed,
+        MaskbusError,
+        ModelUnavailable,
+        NodeError,
+        NodeUnreachable,
+        NoMask,
+        OutOfMemory,
+        ProtocolError,
+        ShuttingDown,
+        TooLarge,
+        TransportError,
+        UnknownEncoding,
+        UnknownImage,
+        UnknownModel,
+        UnknownOperation,
+        UnsupportedPrompt,
+        UnsupportedVersion,
+        WorkerDied,
+    )
+    from maskbus_client.masks import Mask
+    from maskbus_client.results import Result
+    from maskbus_client.subscription import Subscription
+    from maskbus_client.sync import Client, ImageHandle
+
+__all__ = [
+    "AsyncClient",
+    "AsyncImageHandle",
+    "AsyncSubscription",
+    "Busy",
+    "Cancelled",
+    "Client",
+    "ClientClosed",
+    "DeadlineExceeded",
+    "ImageHandle",
+    "Internal",
+    "InvalidField",
+    "InvalidImage",
+    "InvalidValue",
+    "Malformed",
+    "Mask",
+    "MaskbusError",
+    "ModelUnavailable",
+    "NoMask",
+    "NodeError",
+    "NodeUnreachable",
+    "OutOfMemory",
+    "ProtocolError",
+    "Result",
+    "ShuttingDown",
+    "Subscription",
+    "TooLarge",
+    "TransportError",
+    "UnknownEncoding",
+    "UnknownImage",
+    "UnknownModel",
+    "UnknownOperation",
+    "UnsupportedPrompt",
+    "UnsupportedVersion",
+    "WorkerDied",
+]
+
+_HOMES = {
+    "AsyncClient": "aio",
+    "AsyncImageHandle": "aio",
+    "AsyncSubscription": "aio_subscription",
+    "Client": "sync",
+    "ImageHandle": "sync",
+    "Mask": "masks",
+    "Result": "results",
+    "Subscription": "subscription",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

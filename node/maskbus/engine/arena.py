@@ -142,7 +142,7 @@ class Arena:
 
 
 def _size_class(nbytes: int) -> int:
-    """Round up to whole pages, in eight steps for each doubling: at most an eighth is wasted, and slots are reusable."""
+    """Round up to whole pages, in eight steps a doubling: at most an eighth is wasted, and slots are reusable."""
     size = max(nbytes, 16 * PAGE)
     step = max(PAGE, 1 << (size.bit_length() - 4))
     return -(-size // step) * step

@@ -10,11 +10,14 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from maskbus import directories
 from maskbus.config import Config, ConfigError, ModelConfig
 from maskbus.handlers import registry
+from maskbus.handlers.probe import describe
+from maskbus.interfaces import Handler, LoadContext
 
 log = logging.getLogger(__name__)
 
@@ -72,17 +75,33 @@ def read(config: Config, *, everything: bool = False) -> Catalogue:
             broken[name] = answer["error"]
             log.warning("The handler %s (%s) is broken and is left out: %s", name, request["target"], answer["error"])
             continue
-        card = Card(
-            name=name,
-            target=request["target"],
-            devices=tuple(config.model.get(name, ModelConfig()).devices),
-            threads=request["threads"],
-            options=request["options"],
-            **{**answer["card"], "prompts": frozenset(answer["card"]["prompts"])},
-        )
+        card = _card(request, answer["card"], config)
         if everything or card.offered or name in config.models or name in config.model:
             cards[name] = card
     return Catalogue(cards, broken)
+
+
+def of(handlers: Mapping[str, type[Handler]], config: Config) -> Catalogue:
+    """Return the catalogue of handler classes that are at hand, imported and trusted; nothing is probed."""
+    cards: dict[str, Card] = {}
+    for name, handler in handlers.items():
+        request = _request(name, name, config)
+        context = LoadContext(
+            name, request["device"], request["threads"], Path(request["weights_dir"]), request["options"]
+        )
+        cards[name] = _card(request, describe(handler, context), config)
+    return Catalogue(cards)
+
+
+def _card(request: Mapping[str, Any], plain: Mapping[str, Any], config: Config) -> Card:
+    return Card(
+        name=request["name"],
+        target=request["target"],
+        devices=tuple(config.model.get(request["name"], ModelConfig()).devices),
+        threads=request["threads"],
+        options=request["options"],
+        **{**plain, "prompts": frozenset(plain["prompts"])},
+    )
 
 
 def _targets(config: Config) -> dict[str, str]:
@@ -145,4 +164,7 @@ def _probe_once(requests: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]
         process.stdout.close()
         process.kill()
         process.wait()
-    return answers, f"It took more than {_PATIENCE:.0f} s to import." if slow else "It ended the process that imported it."
+    return (
+        answers,
+        f"It took more than {_PATIENCE:.0f} s to import." if slow else "It ended the process that imported it.",
+    )

@@ -48,7 +48,9 @@ def _sweep(parent: Path) -> int:
         try:
             lock = os.open(directory / _LOCK, os.O_RDWR)
         except OSError:
-            lock = -1  # killed between making the directory and its lock; the sweep lock tells that it is not being made
+            lock = (
+                -1
+            )  # killed between making the directory and its lock; the sweep lock tells that it is not being made
         try:
             if lock >= 0 and not _take(lock, wait=False):
                 continue

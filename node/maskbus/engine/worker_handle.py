@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
@@ -157,10 +158,8 @@ class WorkerHandle:
     def stop(self) -> None:
         """Ask the worker to end. `reap` sees to it that it does."""
         if self._channel is not None:
-            try:
+            with contextlib.suppress(ChannelClosed):
                 self._channel.send_now([pack({"type": "stop"})])
-            except ChannelClosed:
-                pass
             self._close()
         self.state = "stopped"
 

@@ -38,8 +38,11 @@ class FailingHandler(Handler):
         work: Seconds to compute, looking up every 20 ms whether the job is still wanted.
         allocate: Bytes to allocate and touch.
         shape: True answers masks of a wrong shape.
-    Options in the model's configuration: `embed`, a table of the same, for every embed; `load`, a text: loading fails with
-    it; `unavailable`, a text: it says so before it is loaded.
+    Options in the model's configuration:
+        embed: A table of the same, for every embed.
+        load: A text; loading fails with it.
+        load_die: True ends the process while it loads.
+        unavailable: A text; the model says so before it is loaded.
 
     Without any it answers as echo does.
     """

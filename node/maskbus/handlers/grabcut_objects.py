@@ -10,7 +10,7 @@ import numpy as np
 from maskbus.handlers.grabcut_cut import I8, Bool, by_histograms, by_mixtures
 from maskbus.handlers.grabcut_edges import to_full
 from maskbus.handlers.grabcut_propose import Pointers, box_cover, propose
-from maskbus.handlers.grabcut_regions import F32, WorkingImage
+from maskbus.handlers.grabcut_regions import WorkingImage
 from maskbus.interfaces import Job, Prompt
 
 CLICK_REACH = 2

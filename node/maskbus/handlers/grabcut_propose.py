@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +19,10 @@ CLICK_RADII = (0.06, 0.09, 0.13, 0.2, 0.3)
 """Starting radii of a click's proposals, as a share of the square root of the picture's area."""
 BOX_RADII = (0.4, 0.55, 0.7, 0.9, 1.1)
 """Starting radii in a box, where 1 touches its sides."""
+CORRECTION_RADII = (0.5, 0.75, 1.0, 1.5, 2.0)
+"""Radii within which a click corrects an earlier mask, as a share of its distance to that mask's edge."""
+TRUST = 2.0
+"""Log odds, times the pull, that an earlier mask gives where no click contradicts it."""
 ROUNDS = 12
 KEPT_ROUNDS = 7
 """The last so many rounds are averaged: a membership that flickers is an uncertain one."""
@@ -25,6 +30,8 @@ PULL = 2.0
 PULL_DECAY = 0.6
 PULL_LEFT = 0.2
 """Log odds that the starting shape gives at first, what stays of it each round, and the least of it."""
+PULL_OF_MASK = 1.0
+"""The least of it where the start is an earlier mask, which knows more than a disc."""
 RIM_ODDS = 1.0
 """Log odds against regions on the picture's border, for clicks."""
 
@@ -74,7 +81,7 @@ def propose(image: WorkingImage, pointers: Pointers) -> F32:
     pull, steady = _shape_odds(image, pointers, outside)
     background = _background_weight(image, pointers, outside)
     member = 1 / (1 + np.exp(-3 * pull - steady))
-    gain = PULL
+    gain, least = PULL, PULL_LEFT if pointers.prior is None else PULL_OF_MASK
     kept = np.zeros_like(member)
     for turn in range(ROUNDS):
         member[fixed > 0], member[fixed < 0] = 1, 0
@@ -84,7 +91,7 @@ def propose(image: WorkingImage, pointers: Pointers) -> F32:
         unlikely = image.alike @ (others / np.maximum(others.sum(axis=0), 1e-3))
         odds = np.log((likely + 1e-9) / (unlikely + 1e-9)) + gain * np.clip(pull, -2, 1) + steady
         odds += 8 * fixed[:, None]
-        gain = max(gain * PULL_DECAY, PULL_LEFT)
+        gain = max(gain * PULL_DECAY, least)
         member = image.smooth @ (1 / (1 + np.exp(-np.clip(odds, -30, 30))))
         member = 1 / (1 + np.exp(-4 * (member - 0.5)))
         if turn >= ROUNDS - KEPT_ROUNDS:
@@ -96,6 +103,8 @@ def propose(image: WorkingImage, pointers: Pointers) -> F32:
 def _shape_odds(image: WorkingImage, pointers: Pointers, outside: npt.NDArray[np.bool_]) -> tuple[F32, F32]:
     """Return the fading odds of the starting shapes, (N, K), and those that stay, (N, 1)."""
     steady = np.zeros((len(image.area), 1), np.float32)
+    if pointers.prior is not None:
+        return _corrected(image, pointers, pointers.prior), steady
     if pointers.box is not None:
         middle = (pointers.box[:2] + pointers.box[2:]) / 2 - 0.5
         half = np.maximum((pointers.box[2:] - pointers.box[:2]) / 2, 0.5)
@@ -113,9 +122,24 @@ def _shape_odds(image: WorkingImage, pointers: Pointers, outside: npt.NDArray[np
         near = _distance(image, pointers.positive)
         away = _distance(image, pointers.negative)
         steady[:, 0] += 2 * (away - near) / np.maximum(away + near, 1e-6)
-    if pointers.prior is not None:
-        steady[:, 0] += 2 * per_region(image, pointers.prior) - 1
     return np.asarray(1 - far[:, None] / radii[None], np.float32), steady
+
+
+def _corrected(image: WorkingImage, pointers: Pointers, prior: F32) -> F32:
+    """Return (N, K) the odds of an earlier mask, turned round about the clicks that contradict it."""
+    pull = np.repeat(2 * per_region(image, prior)[:, None] - 1, len(CORRECTION_RADII), axis=1) * TRUST
+    held = np.pad(prior > 0.5, 1)
+    for points, sign in ((pointers.positive, 1), (pointers.negative, -1)):
+        reach = cv2.distanceTransform((held if sign < 0 else ~held).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        for point in points:
+            column = min(max(round(float(point[0])), 0), prior.shape[1] - 1)
+            row = min(max(round(float(point[1])), 0), prior.shape[0] - 1)
+            if reach[row, column] == 0:
+                continue
+            far = _distance(image, point[None])[:, None] * np.sqrt(prior.size)
+            share = np.clip(1.5 - far / (reach[row, column] * np.float32(CORRECTION_RADII)), 0, 1)
+            pull = (1 - share) * pull + share * sign
+    return np.asarray(pull, np.float32)
 
 
 def _distance(image: WorkingImage, points: F32) -> F32:

@@ -1,6 +1,6 @@
 """Import handlers and say what they are: `python -m maskbus.handlers.probe`, one JSON line in, one out for each.
 
-It runs in a process of its own, so that the node neither imports what a plugin imports nor shares the fate of a broken one.
+It runs in a process of its own, so that the node neither imports what a plugin imports nor shares its fate.
 """
 
 from __future__ import annotations

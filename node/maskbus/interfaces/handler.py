@@ -20,7 +20,10 @@ class ModelInfo:
     title: str
     """One line for a human."""
     prompts: frozenset[str]
-    """Which of "points", "boxes", "mask", "logits", "text" and "none" (no prompt at all) it takes."""
+    """Which of "points", "boxes", "mask", "logits", "text" and "none" (no prompt at all) it takes.
+
+    The node refuses other kinds before they reach the handler.
+    """
     licence: str
     """SPDX expression of the code and the weights it runs with."""
     multimask: bool = False
@@ -63,7 +66,7 @@ class Job(Protocol):
     """What a handler may ask about the job it works on."""
 
     def check(self) -> None:
-        """Raise `JobAborted` if the requester has cancelled or the deadline has passed. Call it between chunks of work."""
+        """Raise `JobAborted` if the requester has cancelled or it is too late. Call it between chunks of work."""
 
     def remaining(self) -> float:
         """Return the seconds left until the deadline."""

@@ -30,9 +30,7 @@ Payload = bytes | memoryview
 class Admission:
     """Make jobs of requests."""
 
-    def __init__(
-        self, config: Config, limits: Limits, catalogue: Catalogue, arena: Arena, images: ImageStore
-    ) -> None:
+    def __init__(self, config: Config, limits: Limits, catalogue: Catalogue, arena: Arena, images: ImageStore) -> None:
         self._config = config
         self._limits = limits
         self._catalogue = catalogue
@@ -92,7 +90,9 @@ class Admission:
         try:
             queue.require_room()
         except QueueFull as full:
-            raise WireError("busy", f"{full.length} requests wait for this model already.", queue_length=full.length) from None
+            raise WireError(
+                "busy", f"{full.length} requests wait for this model already.", queue_length=full.length
+            ) from None
 
     def _fill(self, job: Job, request: Segment | Embed, attachments: Sequence[Payload]) -> None:
         picture, size, kept = self._picture(job, request, attachments)
@@ -152,9 +152,7 @@ class Admission:
         if image.image_id is not None:
             kept = self._images.get(image.image_id)
             if kept is None:
-                raise WireError(
-                    "unknown_image", "No image of this image_id is kept here (any more).", "image.image_id"
-                )
+                raise WireError("unknown_image", "No image of this image_id is kept here (any more).", "image.image_id")
             job.holds.append(kept.slot.retain().release)
         else:
             data = checks.blob_bytes(image, attachments, self._limits, "image")
@@ -183,7 +181,9 @@ class Admission:
             needed = raw_image.required_bytes(width, height, step, image.encoding)
             if not needed <= len(data) <= step * height:
                 raise WireError(
-                    "invalid_image", f"{width}×{height} {image.encoding} takes {needed} bytes; {len(data)} are there.", "image"
+                    "invalid_image",
+                    f"{width}×{height} {image.encoding} takes {needed} bytes; {len(data)} are there.",
+                    "image",
                 )
             return image.encoding, width, height, step
         try:
@@ -198,7 +198,9 @@ class Admission:
             )
         if max(width, height) > self._limits.side or width * height > self._limits.pixels:
             raise WireError(
-                "too_large", f"The image has {width}×{height} pixels; the limit is {self._limits.pixels} in all.", "image"
+                "too_large",
+                f"The image has {width}×{height} pixels; the limit is {self._limits.pixels} in all.",
+                "image",
             )
         return encoding, width, height, 0
 

@@ -240,7 +240,7 @@ class Broker:
         self._running[job.number] = job
         worker.submit(job, time.monotonic())
 
-    def _at_once(self, request: requests.AnyRequest, route: Any) -> frames.Reply:
+    def _at_once(self, request: requests.AnyRequest, route: Any) -> replies.Reply:
         if isinstance(request, requests.Ping):
             return replies.Pong(
                 id=request.id,

@@ -1,4 +1,4 @@
-"""The rim of the node: its sockets and its one loop. It never computes, never waits for one peer, never imports torch."""
+"""The rim of the node: its sockets and its one loop. It never computes and never waits for one peer."""
 
 from __future__ import annotations
 
@@ -93,9 +93,7 @@ class Bus:
         self.broker.endpoints = self._bind(self._requests, config.bind)
         self.broker.publish_endpoints = self._bind(self._topics, config.publish)
         self._bind_ipc(config)
-        launcher = launcher or ProcessLauncher(
-            memory_bytes=config.worker_memory_bytes, log_level=config.log_level
-        )
+        launcher = launcher or ProcessLauncher(memory_bytes=config.worker_memory_bytes, log_level=config.log_level)
         engine = LocalEngine(config, catalogue, launcher, instance.path, self)
         self.broker.use(engine)
         self._stack.callback(lambda: engine.stop(time.monotonic() + 2.0))
@@ -295,5 +293,3 @@ def _send_frames(target: zmq.Socket[bytes], message: Sequence[Frame]) -> None:
 def _unlink(endpoint: str) -> None:
     if sys.platform != "win32":
         Path(endpoint.removeprefix("ipc://")).unlink(missing_ok=True)
-
-

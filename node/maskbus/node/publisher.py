@@ -29,8 +29,8 @@ class _Topic:
 class Publisher:
     """Keep the subscriptions and the topics' last values.
 
-    A topic `masks/front` carries the encodings that the request asked for. `png:masks/front` carries PNG, whatever was asked
-    for, as long as somebody subscribes to it or to a prefix of it that names the encoding.
+    A topic `masks/front` carries the encodings that the request asked for. `png:masks/front` carries PNG, whatever was
+    asked for, as long as somebody subscribes to it or to a prefix of it that names the encoding.
     """
 
     def __init__(self, retained_bytes: int) -> None:

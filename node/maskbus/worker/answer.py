@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ _BLOBS: dict[str, Callable[[npt.NDArray[np.bool_]], Payload]] = {
     "bits": bits.pack,
     "bits+zlib": bits.pack_zlib,
     "png": png.encode_mask,
-    "raw": lambda mask: memoryview(np.where(mask, np.uint8(255), np.uint8(0))).cast("B"),
+    "raw": lambda mask: _bytes_of(np.where(mask, np.uint8(255), np.uint8(0))),
 }
 
 
@@ -46,9 +47,8 @@ class MasksEncoder:
         fields: dict[str, Any] = {"masks": entries, "encodings": list(encodings)}
         if "labels" in encodings:
             labels = self._once("labels", lambda: label_map.encode(self._masks.masks))
-            fields["labels"] = replies.Tensor(
-                **blob(memoryview(labels).cast("B")), shape=list(labels.shape), dtype=str(labels.dtype)
-            )
+            kind: Literal["uint8", "uint16"] = "uint8" if labels.dtype == np.uint8 else "uint16"
+            fields["labels"] = replies.Tensor(**blob(_bytes_of(labels)), shape=list(labels.shape), dtype=kind)
         if "overlay" in encodings:
             fields["overlay"] = Blob(**blob(self._once("overlay", self._overlay)))
         return fields, attachments
@@ -63,7 +63,7 @@ class MasksEncoder:
         fields: dict[str, Any] = {}
         for encoding in encodings:
             if encoding in _BLOBS:
-                payload = self._once(f"{encoding} {i}", lambda encoding=encoding: _BLOBS[encoding](mask))
+                payload = self._once(f"{encoding} {i}", partial(_BLOBS[encoding], mask))
                 fields[encoding.replace("+", "_")] = Blob(**blob(payload))
             elif encoding == "rle":
                 counts = self._once(f"rle {i}", lambda: rle.encode(mask))
@@ -75,9 +75,7 @@ class MasksEncoder:
                 fields["png_base64"] = base64_text.encode(data)
             elif encoding == "logits" and self._masks.logits is not None:
                 logits = np.ascontiguousarray(self._masks.logits[i], "<f4")
-                fields["logits"] = replies.Tensor(
-                    **blob(memoryview(logits).cast("B")), shape=list(logits.shape), dtype="float32"
-                )
+                fields["logits"] = replies.Tensor(**blob(_bytes_of(logits)), shape=list(logits.shape), dtype="float32")
         labels, similarity = self._masks.labels, self._masks.similarity
         return replies.Mask(
             bbox=self._boxes[i],
@@ -97,6 +95,11 @@ class MasksEncoder:
         if not done:
             raise ValueError("The overlay could not be written as PNG.")
         return bytes(data)
+
+
+def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
+    """Return the bytes of a contiguous array, without a copy; the memoryview keeps the array alive."""
+    return memoryview(array.reshape(-1).view(np.uint8).data)
 
 
 def check(masks: Masks, height: int, width: int, *, logits: bool) -> None:

@@ -3,8 +3,8 @@
 A plain socket and not ZeroMQ: the end of a process closes it, so a death is known at once, and there is no I/O thread
 between the two ends, which halves the time of a round trip.
 
-On the line: uint32 number of frames, uint64 length of each, then the frames. Little endian. Both ends are maskbus itself,
-on one machine.
+On the line: uint32 number of frames, uint64 length of each, then the frames. Little endian. Both ends are maskbus
+itself, on one machine.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class Channel:
     def send_now(self, frames: Sequence[Frame]) -> bool:
         """Send a small message if the line takes it at once; tell whether it did. Raises `ChannelClosed`.
 
-        False means that the other end has stopped reading. A part of the message may be on the line then, so the line is
-        of no more use.
+        False means that the other end has stopped reading. A part of the message may be on the line then, so the line
+        is of no more use.
         """
         whole = b"".join(_with_lengths(frames))
         try:

@@ -20,7 +20,7 @@ _MAPPINGS = 32
 
 
 class SlotReader:
-    """Map the node's slots read-only, and keep the mappings: the node reuses its slots, and mapping costs more than looking."""
+    """Map the node's slots read-only, and keep the mappings: slots are reused, and mapping is what costs."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -38,9 +38,7 @@ def read(prompt: prompts.Prompt, blobs: Callable[[int], Buffer], height: int, wi
     )
 
 
-def _mask(
-    mask: prompts.MaskPrompt, blobs: Callable[[int], Buffer], height: int, width: int
-) -> npt.NDArray[np.bool_]:
+def _mask(mask: prompts.MaskPrompt, blobs: Callable[[int], Buffer], height: int, width: int) -> npt.NDArray[np.bool_]:
     try:
         if mask.encoding == "rle":
             return rle.decode(mask.counts or "", height, width)
@@ -53,7 +51,7 @@ def _mask(
             return png.decode_mask(data, height, width)
         if len(data) != height * width:
             raise ValueError(f"{len(data)} bytes are not a mask of {width}×{height}, the image's size.")
-        return np.frombuffer(data, np.uint8).reshape(height, width) != 0
+        return np.frombuffer(data, np.uint8).reshape(height, width).astype(np.bool_)
     except ValueError as error:
         raise WireError("invalid_value", str(error), "prompt.mask") from None
 

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from maskbus.interfaces import DecodeOptions, Handler, HandlerError, Image, LoadContext
-from maskbus.worker.answer import MasksEncoder, Payload, check
-from maskbus.worker.channel import Channel, ChannelClosed, pack, unpack
+from maskbus.worker.answer import MasksEncoder, check
+from maskbus.worker.channel import Channel, ChannelClosed, Frame, pack, unpack
 from maskbus.worker.current_job import CurrentJob, Inbox
 from maskbus.worker.embedding_cache import EmbeddingCache
 from maskbus.worker.pictures import Pictures, SlotReader
@@ -49,7 +49,9 @@ def serve(channel: Channel, find_handler: HandlerFinder, orphaned: Callable[[], 
             return
         worker = _Worker(channel, handler, hello)
         beats = threading.Event()
-        pulse = threading.Thread(target=worker.beat, args=(beats, hello["heartbeat_s"], orphaned), name="heartbeat", daemon=True)
+        pulse = threading.Thread(
+            target=worker.beat, args=(beats, hello["heartbeat_s"], orphaned), name="heartbeat", daemon=True
+        )
         pulse.start()
         try:
             worker.run()
@@ -74,7 +76,9 @@ def _load(channel: Channel, hello: Mapping[str, Any], find_handler: HandlerFinde
     except HandlerError as error:
         channel.send([pack({"type": "failed", "code": error.code, "message": _sentence(error)})])
     except MemoryError:
-        channel.send([pack({"type": "failed", "code": "out_of_memory", "message": "The model does not fit into memory."})])
+        channel.send(
+            [pack({"type": "failed", "code": "out_of_memory", "message": "The model does not fit into memory."})]
+        )
     except Exception as error:
         log.exception("The model %s could not be loaded.", hello["model"])
         message = f"The model could not be loaded: {type(error).__name__}: {error}"
@@ -135,7 +139,7 @@ class _Worker:
         finally:
             self._inbox.forget(number)
 
-    def _answer(self, message: dict[str, Any], job: CurrentJob) -> tuple[dict[str, Any], list[Payload]]:
+    def _answer(self, message: dict[str, Any], job: CurrentJob) -> tuple[dict[str, Any], list[Frame]]:
         clock = _Clock(message["received"])
         picture = message["image"]
         keeps = self._handler.info.cache_embeddings
@@ -193,10 +197,10 @@ class _Worker:
         outputs: list[dict[str, Any]],
         number: int,
         clock: _Clock,
-    ) -> tuple[dict[str, Any], list[Payload]]:
+    ) -> tuple[dict[str, Any], list[Frame]]:
         encoder = MasksEncoder(masks, open_image)
         layout: list[list[Any]] = []
-        payload: list[Payload] = []
+        payload: list[Frame] = []
         for output in outputs:
             with clock.stage("encode_ms"):
                 fields, attachments = encoder.fields(output["encodings"], inline=output["inline"])
@@ -204,7 +208,7 @@ class _Worker:
             if topic:
                 fields |= {"topic": output["asked"], "published": number}
             reply = replies.Masks(**answer, **fields, timings=clock.timings())
-            payload += [frames.encode(reply)[0], *attachments]  # type: ignore[list-item]
+            payload += frames.encode(reply, attachments)
             layout.append([topic, 1 + len(attachments)])
         return {"type": "done", "job": number, "outputs": layout}, payload
 

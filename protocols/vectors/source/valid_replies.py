@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-
 from maskbus_wire import bits, geometry, label_map, rle
 from maskbus_wire.checks import IMAGE_ENCODINGS
 from maskbus_wire.errors import CODES
@@ -32,6 +31,7 @@ from maskbus_wire.replies import (
     TopicStats,
     WorkerStats,
 )
+
 from source import pictures
 from source.vector import Json, plain, typed
 
@@ -134,7 +134,9 @@ def _plain_replies() -> dict[str, Json]:
         "reply-release": typed(Released(id="3"), "The image has been let go."),
         "reply-cancel": typed(Cancelled(id="7", cancelled=1), "One request was cancelled."),
         "reply-cancel-none": typed(Cancelled(id="7", cancelled=0), "Nothing of that id was there."),
-        "reply-ping": typed(Pong(id="5", node="a1b2c3", version="0.1.0", uptime_s=12.5, **endpoints), "The node is there."),
+        "reply-ping": typed(
+            Pong(id="5", node="a1b2c3", version="0.1.0", uptime_s=12.5, **endpoints), "The node is there."
+        ),
         "reply-describe": typed(
             Models(
                 id="4", models=[model, absent], image_encodings=list(IMAGE_ENCODINGS), limits=asdict(DEFAULT_LIMITS)
@@ -256,7 +258,12 @@ def _whole_image() -> dict[str, Json]:
             masks=visible,
         ),
         "masks-labels-inline": typed(
-            _masks(several, ["labels"], [whole, _ARRAYS[0]], labels=Tensor(data=labels.tobytes(), shape=shape, dtype="uint8")),
+            _masks(
+                several,
+                ["labels"],
+                [whole, _ARRAYS[0]],
+                labels=Tensor(data=labels.tobytes(), shape=shape, dtype="uint8"),
+            ),
             "The same in the header.",
             masks=visible,
         ),
@@ -267,7 +274,6 @@ def _whole_image() -> dict[str, Json]:
             logits=logits.tolist(),
         ),
         "masks-overlay": typed(
-            _masks([{"rle": Rle(size=(_HEIGHT, _WIDTH), counts=rle.encode(whole))}], ["rle", "overlay"], [whole])
             _masks(
                 [{"rle": Rle(size=(_HEIGHT, _WIDTH), counts=rle.encode(whole))}],
                 ["rle", "overlay"],

@@ -6,10 +6,10 @@ import base64
 
 import msgpack
 import numpy as np
-
 from maskbus_wire import bits, rle
 from maskbus_wire.prompts import Image, LogitsPrompt, MaskPrompt, Prompt
 from maskbus_wire.requests import Cancel, Describe, Embed, Ping, Release, Segment, Stats
+
 from source import pictures
 from source.vector import Json, plain, typed
 
@@ -51,7 +51,9 @@ def _operations() -> dict[str, Json]:
         "segment-no-encodings": typed(Segment(image=_HELD, encodings=[]), "Boxes, areas and scores only."),
         "embed": typed(Embed(id="1", image=_IMAGE, model="echo"), "Have an image kept.", _PIXELS),
         "embed-stamped": typed(
-            Embed(id="2", image=_IMAGE, lane="batch", stamp=5, frame_id="cam", stream="s", seq=0), "As a stream.", _PIXELS
+            Embed(id="2", image=_IMAGE, lane="batch", stamp=5, frame_id="cam", stream="s", seq=0),
+            "As a stream.",
+            _PIXELS,
         ),
         "release": typed(Release(id="3", image_id="f3a9c1"), "Let go of it."),
         "describe": typed(Describe(id="4"), "What is offered."),
@@ -92,7 +94,6 @@ def _raw_images() -> dict[str, Json]:
         **found,
         "image-step": _image("step", "Rows 20 bytes apart.", stepped, _RGB, padded),
         "image-step-unpadded-end": _image("step", "The last row is not padded.", stepped, _RGB, padded[:-5]),
-        "image-bytes-past-end": _image("past", "More bytes than the image takes.", _IMAGE, _RGB, _RGB.tobytes() + b"more"),
         "image-inline": _image("inline", "The pixels stand in the header.", inline, _RGB, None),
         "image-base64-raw": _image("base64", "The pixels as Base64 text.", text, _RGB, None),
         "image-second-attachment": typed(second, "Attachment 0 is not used.", [b"unused", _RGB.tobytes()]),
@@ -118,11 +119,19 @@ def _files() -> dict[str, Json]:
         "image-png": _image("png", "A PNG file.", Image(attachment=0, encoding="png"), _RGB, png),
         "image-png-sized": _image("png", "With its size.", Image(attachment=0, encoding="png", **size), _RGB, png),
         "image-webp": _image("webp", "A WebP file.", Image(attachment=0, encoding="webp"), _RGB, webp),
-        "image-jpeg-inline": _image("inline", "A file in the header.", Image(data=jpeg, encoding="jpeg"), shown, None, 3),
+        "image-jpeg-inline": _image(
+            "inline", "A file in the header.", Image(data=jpeg, encoding="jpeg"), shown, None, 3
+        ),
         "image-base64": _image("base64", "A file as Base64.", Image(base64=text, encoding="png"), _RGB, None),
-        "image-base64-lines": _image("lines", "Base64 with line ends.", Image(base64=lines, encoding="png"), _RGB, None),
+        "image-base64-lines": _image(
+            "lines", "Base64 with line ends.", Image(base64=lines, encoding="png"), _RGB, None
+        ),
         "image-data-url": _image(
-            "url", "A data-URL; the encoding may be left out.", Image(base64=f"data:image/png;base64,{text}"), _RGB, None
+            "url",
+            "A data-URL; the encoding may be left out.",
+            Image(base64=f"data:image/png;base64,{text}"),
+            _RGB,
+            None,
         ),
         "image-data-url-other-type": _image(
             "url", "Its media type is not looked at.", Image(base64=f"data:text/plain;base64,{text}"), _RGB, None
@@ -213,7 +222,9 @@ def _other_ways() -> dict[str, Json]:
         "other-nil": plain("request", nil, "nil is the same as leaving a field out."),
         "other-order": plain("request", reversed_order, "Fields in another order."),
         "other-int-for-float": plain(
-            "request", {**start, "prompt": {"points": [[1, 2]], "boxes": [[0, 0, 4, 3]]}}, "Whole numbers as coordinates."
+            "request",
+            {**start, "prompt": {"points": [[1, 2]], "boxes": [[0, 0, 4, 3]]}},
+            "Whole numbers as coordinates.",
         ),
         "other-single-floats": plain("request", single, "32-bit floats as coordinates."),
         "other-wide": plain("request", wide, "Lengths and numbers in wider forms than needed.", [b"\x01\x02"]),

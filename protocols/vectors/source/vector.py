@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-
 from maskbus_wire import frames, header
 from maskbus_wire.replies import Reply
 from maskbus_wire.requests import Request
@@ -16,7 +15,7 @@ Json = dict[str, Any]
 
 
 def to_json(value: object) -> Any:
-    """Return `value` as plain JSON: bytes become {"$hex": …}, structs become maps with every field, defaults included."""
+    """Return `value` as plain JSON: bytes become {"$hex": …}, structs become maps with all fields, defaults too."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return {"$hex": bytes(value).hex()}
     if isinstance(value, msgspec.Struct):
@@ -38,7 +37,9 @@ def write(vector: Json) -> str:
     return json.dumps(vector, indent=1, ensure_ascii=False) + "\n"
 
 
-def typed(message: Request | Reply, about: str, attachments: Sequence[bytes] = (), topic: str = "", **more: Any) -> Json:
+def typed(
+    message: Request | Reply, about: str, attachments: Sequence[bytes] = (), topic: str = "", **more: Any
+) -> Json:
     """Return a valid vector in the canonical form of `message`."""
     kind = "published" if topic else "request" if isinstance(message, Request) else "reply"
     message = decode(kind, frames.encode(message))  # so that 1 becomes 1.0 where a float belongs

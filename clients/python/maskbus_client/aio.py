@@ -1,0 +1,329 @@
+"""The asyncio client: many calls at once over one connection, matched by their ids."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import zmq
+from maskbus_wire import requests
+from maskbus_wire.frames import Buffer, encode
+
+from maskbus_client import endpoints, image_input, sockets
+from maskbus_client.aio_socket import Watched
+from maskbus_client.aio_subscription import AsyncSubscription
+from maskbus_client.core import Peer, Policy, check_deadline
+from maskbus_client.errors import ClientClosed
+from maskbus_client.handle import KeptImage
+from maskbus_client.link import Arrival, Garbage, Link, new_id
+from maskbus_client.operations import Operations, show_signature
+from maskbus_client.steps import Connect, Event, Flow, Send
+
+if TYPE_CHECKING:
+    from typing import Concatenate, ParamSpec
+
+    from maskbus_client.image_input import Color, PreparedImage, Sendable
+    from maskbus_client.operations import Lane
+
+    P = ParamSpec("P")
+    Context = zmq.Context[zmq.Socket[bytes]]
+
+T = TypeVar("T")
+
+
+def _awaited(
+    flow: Callable[Concatenate[Operations, P], Flow[T]],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
+    """Return an operation as a coroutine that runs its flow to the end."""
+
+    @wraps(flow)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._run(flow(self._operations, *args, **kwargs))
+
+    show_signature(method, flow)
+    return method
+
+
+def _on_handle(
+    flow: Callable[Concatenate[Operations, Any, P], Flow[T]],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:
+    """Return an operation on an image as a coroutine of the handle that is that image."""
+
+    @wraps(flow)
+    async def method(self: AsyncImageHandle, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._client._run(flow(self._client._operations, self, *args, **kwargs))
+
+    show_signature(method, flow, without="image")
+    return method
+
+
+class AsyncClient:
+    """Talk to a node from asyncio.
+
+    All calls share one connection: any number of them may be under way at once, and each gets the answer with its id.
+    Cancelling the task that awaits a call sends `cancel` to the node. A client belongs to the event loop of its first
+    call, and like everything of asyncio to one thread. Image files are read, and arrays compressed, in that thread.
+
+    Arguments and errors are those of `Client`. Use it with `async with`, or await `close`.
+    """
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        *,
+        deadline: float = 30.0,
+        context: Context | None = None,
+        retries: int = 2,
+        connect_timeout: float = 5.0,
+    ) -> None:
+        policy = Policy(deadline=check_deadline(deadline), retries=retries, connect_timeout=connect_timeout)
+        self._endpoint = endpoints.resolve(endpoint)
+        self._operations = Operations(Peer(self._endpoint, policy))
+        self._context: Context = context or zmq.Context()
+        self._owns_context = context is None
+        self._current: _SharedLink | None = None
+        self._links: set[_SharedLink] = set()
+        self._closed = False
+        self._subscriptions: weakref.WeakSet[AsyncSubscription] = weakref.WeakSet()
+
+    @property
+    def endpoint(self) -> str:
+        """Where requests go."""
+        return self._endpoint
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<AsyncClient of {self.endpoint}{' (closed)' if self._closed else ''}>"
+
+    segment = _awaited(Operations.segment)
+    ping = _awaited(Operations.ping)
+    describe = _awaited(Operations.describe)
+    stats = _awaited(Operations.stats)
+    cancel = _awaited(Operations.cancel)
+
+    async def image(
+        self,
+        image: Sendable,
+        *,
+        model: str = "",
+        color: Color = "rgb",
+        deadline: float | None = None,
+        lane: Lane = "interactive",
+    ) -> AsyncImageHandle:
+        """Have the node keep an image and compute its embedding, as `Client.image` does.
+
+        The handle is an asynchronous context manager: `async with await client.image(frame) as image: …`
+        """
+        handle = AsyncImageHandle(self, image_input.own(image_input.prepare(image, color)), model)
+        await self._run(self._operations.keep(handle, deadline, lane))
+        return handle
+
+    def subscribe(
+        self,
+        topic: str,
+        *,
+        encoding: str | None = None,
+        newest: bool = False,
+        timeout: float | None = None,
+        prefix: bool = False,
+        endpoint: str | None = None,
+    ) -> AsyncSubscription:
+        """Return an asynchronous iterator over the results published under a topic; arguments as `Client.subscribe`.
+
+        The node is asked for its endpoint, and the subscription made, at `async with` or at the first result.
+        """
+        self._check_open()
+
+        async def find() -> str:
+            return endpoint or endpoints.choose_publish(self.endpoint, (await self.ping()).publish_endpoints)
+
+        subscription = AsyncSubscription(
+            self._context, find, topic, encoding=encoding, newest=newest, timeout=timeout, prefix=prefix
+        )
+        self._subscriptions.add(subscription)
+        return subscription
+
+    async def close(self) -> None:
+        """Close all connections and subscriptions. Calls that still wait raise ClientClosed."""
+        if self._closed:
+            return
+        self._closed = True
+        for subscription in list(self._subscriptions):
+            subscription.close_with_client()
+        for link in list(self._links):
+            for inbox in set(link.inboxes.values()):
+                inbox.fail(ClientClosed("The client was closed while a call waited."))
+            link.watched.close()
+        self._links.clear()
+        if self._owns_context:
+            # A last `cancel` may still be on its way out: that wait is not the loop's.
+            await asyncio.get_running_loop().run_in_executor(None, self._context.term)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClientClosed("The client is closed.")
+
+    async def _run(self, flow: Flow[T]) -> T:
+        """Run a flow to its end, sharing the connection with the others."""
+        self._check_open()
+        inbox = _Inbox()
+        link: _SharedLink | None = None
+        ids: list[str] = []
+        try:
+            event: Event = None
+            while True:
+                step = flow.send(event)
+                event = None
+                if isinstance(step, Send):
+                    assert link is not None
+                    if step.id and step.id not in link.inboxes:
+                        link.inboxes[step.id] = inbox
+                        ids.append(step.id)
+                    link.watched.send(step.frames, copy=step.copy)
+                elif isinstance(step, Connect):
+                    if link is None or step.instead_of is link:
+                        self._leave(link, ids)
+                        link = None  # should no other be had
+                        link = self._connect(instead_of=step.instead_of)
+                    event = link
+                else:
+                    event = await inbox.get(step.until)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        except asyncio.CancelledError:
+            if link is not None and ids and not self._closed:
+                link.watched.send(encode(requests.Cancel(id=new_id(), target=ids[0])), copy=True)
+            raise
+        finally:
+            flow.close()
+            self._leave(link, ids)
+
+    def _connect(self, instead_of: Link | None) -> _SharedLink:
+        """Return the connection new requests go over; another call may have replaced a lost one already."""
+        self._check_open()
+        if self._current is None or self._current is instead_of:
+            self._current = _SharedLink(self._context, self.endpoint, self._drop)
+            self._links.add(self._current)
+        self._current.users += 1
+        return self._current
+
+    def _leave(self, link: _SharedLink | None, ids: list[str]) -> None:
+        if link is None:
+            return
+        for name in ids:
+            link.inboxes.pop(name, None)
+        ids.clear()
+        link.users -= 1
+        self._drop(link)
+
+    def _drop(self, link: _SharedLink) -> None:
+        """Close a connection that has been replaced, once nobody waits for an answer over it."""
+        if link is not self._current and not link.users and link in self._links:
+            self._links.discard(link)
+            link.watched.close()
+
+
+class AsyncImageHandle(KeptImage):
+    """An image that the node keeps. An asynchronous context manager; `release` it when done."""
+
+    def __init__(self, client: AsyncClient, pixels: PreparedImage, model: str) -> None:
+        super().__init__(pixels, model)
+        self._client = client
+
+    segment = _on_handle(Operations.segment)
+    release = _on_handle(Operations.release)
+
+    async def __aenter__(self) -> AsyncImageHandle:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.release()
+        except Exception:
+            # An error under way matters more than one about tidying up; a lost image needs no release.
+            if error is None:
+                raise
+
+
+class _SharedLink(Link):
+    """A connection with its socket, and who waits for what over it."""
+
+    def __init__(self, context: Context, endpoint: str, drop: Callable[[_SharedLink], None]) -> None:
+        super().__init__()
+        self.inboxes: dict[str, _Inbox] = {}
+        self.users = 0
+        socket = sockets.open_dealer(context, endpoint)
+        # A `cancel` that was sent last still goes out, to a node that takes it.
+        socket.setsockopt(zmq.LINGER, 100)
+        self.watched = Watched(socket, self._deliver)
+
+    def _deliver(self, frames: list[Buffer]) -> None:
+        arrival = self.open(frames)
+        if arrival is None:
+            return
+        inbox = self.inboxes.get(arrival.id) if isinstance(arrival, Arrival) else None
+        if inbox is not None:
+            inbox.put(arrival)
+            return
+        waiting = set(self.inboxes.values())
+        if isinstance(arrival, Arrival):
+            if arrival.id:
+                return  # an answer nobody waits for any more
+            if len(waiting) > 1:
+                # An error without an id is about one of these calls; nobody can say which.
+                arrival = Garbage(str(arrival.plain.get("message", "an error without an id")))
+        for inbox in waiting:
+            inbox.put(arrival)
+
+
+class _Inbox:
+    """What has come for one call."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Arrival | Garbage] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._failure: Exception | None = None
+
+    def put(self, message: Arrival | Garbage) -> None:
+        self._messages.append(message)
+        self._wake(self._waiter)
+
+    def fail(self, error: Exception) -> None:
+        self._failure = error
+        self._wake(self._waiter)
+
+    async def get(self, until: float) -> Arrival | Garbage | None:
+        """Return the next message, or None once the clock says `until`."""
+        if not self._messages and self._failure is None:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = loop.call_later(max(0.0, until - time.monotonic()), self._wake, self._waiter)
+            try:
+                await self._waiter
+            finally:
+                timer.cancel()
+                self._waiter = None
+        if self._failure is not None:
+            raise self._failure
+        return self._messages.popleft() if self._messages else None
+
+    @staticmethod
+    def _wake(waiter: asyncio.Future[None] | None) -> None:
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

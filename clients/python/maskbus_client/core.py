@@ -1,0 +1,293 @@
+"""The rules by which one request becomes one answer: tries, probes, back-off, deadlines. No socket, no clock.
+
+A call cannot hang: every wait ends at its deadline at the latest. What happens before that:
+
+- **No answer for a while** (`patience`): the client asks, over the same connection, whether the node is there. If it
+  is, and is the same run, the request is being worked on: it is waited for and NOT sent again. If the node does not
+  answer either, or is another run than the one that got the request, that goes out again over a fresh connection.
+- **The reply was lost though the node is well**: once a third of the deadline has passed, the probe is `stats`. A node
+  that twice in a row has nothing queued and nothing running does not have the request either; it is sent again.
+- **A code of `RETRYABLE`**: the same request again after a short, jittered pause.
+- **Nobody there**: a node this client has never heard of counts as unreachable after `connect_timeout`. One that has
+  answered before may be restarting and is given until the deadline.
+
+All operations may be sent twice without harm, except `cancel`: its second answer would say that nothing was there to
+cancel. It is sent once. All tries of a request have one id, so an answer to any of them is the answer.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
+
+from maskbus_wire import replies, requests
+from maskbus_wire.errors import RETRYABLE, WireError
+from maskbus_wire.frames import Buffer, decode_reply, encode
+from maskbus_wire.limits import DEFAULT_LIMITS
+from msgspec.structs import replace
+
+from maskbus_client.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    NodeError,
+    NodeUnreachable,
+    ProtocolError,
+    error_of,
+)
+from maskbus_client.link import Arrival, Garbage, Link, new_id
+from maskbus_client.steps import Connect, Flow, Send, Wait
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How long to wait for what, in seconds."""
+
+    deadline: float = 30.0
+    """For a whole call, where the call names none."""
+    retries: int = 2
+    """How often a request may be sent again."""
+    connect_timeout: float = 5.0
+    """How long a node that was never heard may be silent."""
+    patience: float = 1.0
+    """Silence after which the node is asked whether it is there; a fifth of the deadline if that is less."""
+    probe_timeout: float = 2.0
+    """How long it may take to answer that; a fifth of the deadline if that is less."""
+    back_off: float = 0.1
+    """First pause after a retryable error; doubled each time, and jittered by half."""
+    upload_rate: float = 4e6
+    """Bytes a second that the slowest link is believed to carry: what is still under way is not lost."""
+
+
+@dataclass
+class Peer:
+    """What the calls of one client share."""
+
+    endpoint: str
+    policy: Policy
+    clock: Callable[[], float] = time.monotonic
+    """Seconds; never goes back."""
+    heard: bool = False
+    """Whether the node has ever answered this client."""
+    cancelled: dict[str, bool] = field(default_factory=dict)
+    """Id of each call under way → whether it has been cancelled from here."""
+
+
+class Incoming(NamedTuple):
+    """A reply and the bytes that belong to it."""
+
+    reply: replies.AnyReply
+    attachments: Sequence[Buffer]
+
+
+class _Lost(Exception):
+    """No answer will come over this connection."""
+
+
+def check_deadline(seconds: float) -> float:
+    """Return a deadline that the wire can carry. ValueError if it is none."""
+    most = DEFAULT_LIMITS.deadline_ms / 1000
+    if not 0 < seconds <= most:  # also what NaN fails
+        raise ValueError(f"A deadline is more than 0 and at most {most:g} seconds, not {seconds!r}.")
+    return float(seconds)
+
+
+def converse(
+    peer: Peer,
+    request: requests.AnyRequest,
+    attachments: Sequence[Buffer] = (),
+    *,
+    deadline: float | None = None,
+    copy: bool = True,
+) -> Flow[Incoming]:
+    """Send a request and end in its answer.
+
+    Args:
+        peer: What this client's calls share.
+        request: With its id.
+        attachments: Bytes that go with it.
+        deadline: Seconds for all tries together; None: the client's.
+        copy: Whether the attachments' memory may change before the call is over.
+
+    Raises:
+        NodeError: what the node answered, or DeadlineExceeded.
+        NodeUnreachable: if nobody answered at all.
+        ProtocolError: if the answer is not one.
+    """
+    conversation = _Conversation(peer, request, attachments, deadline, copy)
+    peer.cancelled[request.id] = False
+    try:
+        return (yield from conversation.run())
+    finally:
+        peer.cancelled.pop(request.id, None)
+
+
+class _Conversation:
+    def __init__(
+        self,
+        peer: Peer,
+        request: requests.AnyRequest,
+        attachments: Sequence[Buffer],
+        deadline: float | None,
+        copy: bool,
+    ) -> None:
+        policy = peer.policy
+        self._peer = peer
+        self._clock = peer.clock
+        self._request = request
+        self._attachments = attachments
+        self._copy = copy
+        self._total = policy.deadline if deadline is None else deadline
+        self._begin = self._clock()
+        self._end = self._begin + self._total
+        self._tries = 1 if isinstance(request, requests.Cancel) else 1 + policy.retries
+        size = sum(memoryview(attachment).nbytes for attachment in attachments) if attachments else 0
+        upload = min(size / policy.upload_rate, self._total / 4)
+        self._patience = min(policy.patience, self._total / 5) + upload
+        self._probe_timeout = min(policy.probe_timeout, self._total / 5)
+        self._garbage: Garbage | None = None
+        self._heard = False
+        self._received = 0
+
+    def run(self) -> Flow[Incoming]:
+        link = yield from self._renew(None)
+        while True:
+            if not link.greeted:
+                yield Send(link.greet(), "")
+            yield Send(self._frames(), self._request.id, copy=self._copy)
+            self._tries -= 1
+            try:
+                return (yield from self._listen(link))
+            except NodeError as error:
+                pause = self._pause(error)
+                if pause is None:
+                    raise
+                early = yield from self._rest(pause)
+                if early is not None:
+                    return early
+                if error.code == "shutting_down":
+                    link = yield from self._renew(link)
+            except _Lost:
+                link = yield from self._renew(link)
+            if self._peer.cancelled.get(self._request.id):
+                raise Cancelled("The request was cancelled between two tries.", request_id=self._request.id)
+
+    def _renew(self, link: Link | None) -> Flow[Link]:
+        fresh = cast(Link, (yield Connect(instead_of=link)))
+        self._received = fresh.received
+        return fresh
+
+    def _frames(self) -> list[Buffer]:
+        request = self._request
+        if isinstance(request, requests.Work):
+            left = max(1, math.ceil((self._end - self._clock()) * 1000))
+            request = replace(request, deadline_ms=min(left, DEFAULT_LIMITS.deadline_ms))
+        return encode(request, self._attachments)
+
+    def _listen(self, link: Link) -> Flow[Incoming]:
+        """Wait for the answer to what was sent over `link`; _Lost if none will come that way."""
+        quiet = self._clock() + self._patience
+        probe = ""
+        idle = 0
+        while True:
+            self._note(link)
+            until = self._end
+            if self._tries:
+                until = min(until, quiet)
+            if not self._peer.heard:
+                until = min(until, self._begin + self._peer.policy.connect_timeout)
+            arrival = yield Wait(until)
+            if isinstance(arrival, Arrival):
+                self._note(link)
+                if self._is_answer(arrival):
+                    return self._read(arrival)
+                if probe and arrival.id == probe:
+                    idle = idle + 1 if _has_nothing(arrival) else 0
+                    if arrival.plain.get("node", link.run) != link.run or idle == 2:
+                        raise _Lost
+                    probe = ""
+                    quiet = self._clock() + self._patience
+            elif isinstance(arrival, Garbage):
+                self._garbage = arrival
+            else:
+                now = self._clock()
+                self._check_time(link, now)
+                if not self._tries or now < quiet:
+                    continue
+                if probe or not isinstance(self._request, requests.Work):
+                    self._check_garbage()
+                    raise _Lost
+                probe = new_id()
+                late = now - self._begin > self._total / 3
+                yield Send(encode(requests.Stats(id=probe) if late else requests.Ping(id=probe)), probe)
+                quiet = now + self._probe_timeout
+
+    def _note(self, link: Link) -> None:
+        """Notice that the node has been heard since the call began."""
+        if link.received != self._received:
+            self._heard = self._peer.heard = True
+
+    def _check_garbage(self) -> None:
+        if self._garbage and not self._heard:
+            raise ProtocolError(f"What answers at {self._peer.endpoint} is no maskbus node: {self._garbage.reason}")
+
+    def _check_time(self, link: Link, now: float) -> None:
+        """Raise what is true once a wait was in vain: too late, nobody there, or somebody who talks nonsense."""
+        self._note(link)
+        over = now >= self._end
+        if not self._heard and (
+            over or (not self._peer.heard and now >= self._begin + self._peer.policy.connect_timeout)
+        ):
+            self._check_garbage()
+            raise NodeUnreachable(
+                f"Nobody answered at {self._peer.endpoint} within {now - self._begin:.1f} s. Start a node with "
+                f"`maskbus serve`, or name the right endpoint (as an argument, or in MASKBUS_ENDPOINT)."
+            )
+        if over:
+            raise DeadlineExceeded(f"The node did not answer within {self._total:g} s.", request_id=self._request.id)
+
+    def _is_answer(self, arrival: Arrival) -> bool:
+        # A node that could not even read a request's id answers without one.
+        return arrival.id == self._request.id or (not arrival.id and arrival.plain.get("reply") == "error")
+
+    def _read(self, arrival: Arrival) -> Incoming:
+        try:
+            reply = decode_reply(arrival.plain)
+        except WireError as error:
+            raise ProtocolError(f"The node's reply breaks the wire contract: {error.message} ({error.path})") from None
+        if isinstance(reply, replies.Error):
+            raise error_of(reply)
+        return Incoming(reply, arrival.attachments)
+
+    def _pause(self, error: NodeError) -> float | None:
+        """Return for how long to pause before the next try; None if there is to be none."""
+        if error.code not in RETRYABLE or not self._tries:
+            return None
+        done = self._peer.policy.retries - self._tries
+        pause = self._peer.policy.back_off * float(2**done) * random.uniform(0.5, 1.5)
+        return pause if self._clock() + pause < self._end else None
+
+    def _rest(self, pause: float) -> Flow[Incoming | None]:
+        """Pause; an answer that comes in the meantime (to an earlier try) ends it."""
+        until = self._clock() + pause
+        while self._clock() < until:
+            arrival = yield Wait(until)
+            if isinstance(arrival, Arrival) and self._is_answer(arrival) and arrival.plain.get("reply") != "error":
+                return self._read(arrival)
+        return None
+
+
+def _has_nothing(arrival: Arrival) -> bool:
+    """Say whether this is the `stats` of a node in which no request waits or runs."""
+    if arrival.plain.get("reply") != "stats":
+        return False
+    try:
+        statistics = decode_reply(arrival.plain)
+    except WireError:
+        return False
+    return isinstance(statistics, replies.Statistics) and not any(
+        model.running or any(model.queued.values()) for model in statistics.models
+    )

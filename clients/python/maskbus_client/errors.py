@@ -1,0 +1,225 @@
+"""Everything the client raises on purpose.
+
+::
+
+    MaskbusError
+    ├── NodeError                      the node answered with an error: code, message, path, queue_length
+    │   ├── Malformed                  malformed
+    │   ├── UnsupportedVersion         unsupported_version: `versions` lists those the node speaks
+    │   ├── UnknownOperation           unknown_operation
+    │   ├── InvalidField               invalid_field
+    │   ├── InvalidValue               invalid_value
+    │   ├── TooLarge                   too_large
+    │   ├── InvalidImage               invalid_image
+    │   ├── UnknownImage               unknown_image
+    │   ├── UnknownModel               unknown_model
+    │   ├── UnknownEncoding            unknown_encoding
+    │   ├── UnsupportedPrompt          unsupported_prompt
+    │   ├── ModelUnavailable           model_unavailable
+    │   ├── Busy                       busy: `queue_length` says how many wait
+    │   ├── DeadlineExceeded           deadline_exceeded: found out by the node or by the client; also a TimeoutError
+    │   ├── Cancelled                  cancelled
+    │   ├── WorkerDied                 worker_died
+    │   ├── OutOfMemory                out_of_memory
+    │   ├── ShuttingDown               shutting_down
+    │   └── Internal                   internal
+    ├── TransportError                 no answer that could be read
+    │   ├── NodeUnreachable            nobody answers at the endpoint; also a TimeoutError
+    │   ├── ProtocolError              what came is not what the wire allows
+    │   └── ClientClosed               the client was closed, before the call or during it
+    └── NoMask                         the result holds no mask, or none that pixels can be made of; also a LookupError
+
+Wrong arguments that the client can recognise are plain TypeError and ValueError, raised before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from maskbus_wire import replies
+
+
+class MaskbusError(Exception):
+    """What every error of this client is."""
+
+
+class NodeError(MaskbusError):
+    """An error of the wire's closed list; a code this version does not know comes as a plain NodeError."""
+
+    code: str = ""
+    """The wire's code."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        path: str = "",
+        queue_length: int | None = None,
+        versions: Sequence[str] = (),
+        request_id: str = "",
+    ) -> None:
+        super().__init__(f"{message} ({path})" if path else message)
+        if code is not None:
+            self.code = code
+        self.message = message
+        """One sentence."""
+        self.path = path
+        """The request's field that is wrong, such as `prompt.points[3]`; empty where it is none."""
+        self.queue_length = queue_length
+        """With `busy`: how many requests wait for the model."""
+        self.versions = tuple(versions)
+        """With `unsupported_version`: the versions the node speaks."""
+        self.request_id = request_id
+        """`id` of the request that failed."""
+
+
+class Malformed(NodeError):
+    """The node could not read the message."""
+
+    code = "malformed"
+
+
+class UnsupportedVersion(NodeError):
+    """The node speaks other versions of the wire."""
+
+    code = "unsupported_version"
+
+
+class UnknownOperation(NodeError):
+    """The node does not know the operation; it may be older than the client."""
+
+    code = "unknown_operation"
+
+
+class InvalidField(NodeError):
+    """A field is missing or of the wrong type."""
+
+    code = "invalid_field"
+
+
+class InvalidValue(NodeError):
+    """A field has an impossible value."""
+
+    code = "invalid_value"
+
+
+class TooLarge(NodeError):
+    """Something is over one of the node's limits."""
+
+    code = "too_large"
+
+
+class InvalidImage(NodeError):
+    """The image cannot be decoded, or is not what its fields announce."""
+
+    code = "invalid_image"
+
+
+class UnknownImage(NodeError):
+    """The node does not hold this image any more. An ImageHandle sends it again by itself."""
+
+    code = "unknown_image"
+
+
+class UnknownModel(NodeError):
+    """The node offers no model of this name; `describe()` lists those it does."""
+
+    code = "unknown_model"
+
+
+class UnknownEncoding(NodeError):
+    """The node knows no encoding of this name."""
+
+    code = "unknown_encoding"
+
+
+class UnsupportedPrompt(NodeError):
+    """The model cannot use a prompt of this kind."""
+
+    code = "unsupported_prompt"
+
+
+class ModelUnavailable(NodeError):
+    """The model cannot run now: something it needs is missing, or its worker keeps failing."""
+
+    code = "model_unavailable"
+
+
+class Busy(NodeError):
+    """The model's queue is full, and stayed so through all tries."""
+
+    code = "busy"
+
+
+class DeadlineExceeded(NodeError, TimeoutError):
+    """The deadline passed before the answer was there."""
+
+    code = "deadline_exceeded"
+
+
+class Cancelled(NodeError):
+    """The request was taken back with `cancel`."""
+
+    code = "cancelled"
+
+
+class WorkerDied(NodeError):
+    """The worker process ended while it had the request, in all tries."""
+
+    code = "worker_died"
+
+
+class OutOfMemory(NodeError):
+    """The worker ran out of memory on the request."""
+
+    code = "out_of_memory"
+
+
+class ShuttingDown(NodeError):
+    """The node is stopping and takes no new work."""
+
+    code = "shutting_down"
+
+
+class Internal(NodeError):
+    """Something failed in the node that should not have; its log has more."""
+
+    code = "internal"
+
+
+class TransportError(MaskbusError):
+    """No answer came that could be read."""
+
+
+class NodeUnreachable(TransportError, TimeoutError):
+    """Nobody answers at the endpoint."""
+
+
+class ProtocolError(TransportError):
+    """What came is not what the wire allows: garbage, another version's reply, sizes that disagree."""
+
+
+class ClientClosed(TransportError):
+    """The client was closed, before the call or during it."""
+
+
+class NoMask(MaskbusError, LookupError):
+    """The result holds no mask, or none in an encoding that pixels can be made of."""
+
+
+BY_CODE: Final[dict[str, type[NodeError]]] = {kind.code: kind for kind in NodeError.__subclasses__()}
+"""Wire code → the exception that stands for it."""
+
+
+def error_of(reply: replies.Error) -> NodeError:
+    """Return (not raise) the exception that an error reply stands for."""
+    return BY_CODE.get(reply.code, NodeError)(
+        reply.message,
+        code=reply.code,
+        path=reply.path,
+        queue_length=reply.queue_length,
+        versions=reply.versions or (),
+        request_id=reply.id,
+    )

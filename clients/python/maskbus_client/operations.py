@@ -1,0 +1,284 @@
+"""What can be asked of a node, each as a flow: written once, run by the blocking client and by the asyncio one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
+
+from maskbus_wire import replies, requests
+from maskbus_wire.checks import check_inside, check_request
+from maskbus_wire.errors import WireError
+from maskbus_wire.frames import Buffer
+from maskbus_wire.limits import DEFAULT_LIMITS
+from msgspec.structs import replace
+
+from maskbus_client import image_input, prompt_input
+from maskbus_client.core import Incoming, Peer, check_deadline, converse
+from maskbus_client.errors import ProtocolError, UnknownImage
+from maskbus_client.handle import KeptImage
+from maskbus_client.image_input import PreparedImage
+from maskbus_client.link import new_id
+from maskbus_client.results import Result
+from maskbus_client.steps import Flow
+
+if TYPE_CHECKING:
+    from maskbus_client.image_input import Color, Sendable
+    from maskbus_client.prompt_input import Labels, LogitsLike, MaskLike, Numbers
+
+Lane = Literal["interactive", "stream", "batch"]
+"""Which of the node's queues: interactive goes before stream, stream before batch."""
+ENCODINGS: tuple[str, ...] = get_args(requests.Encoding)
+"""How masks can come back."""
+_LANES: tuple[str, ...] = get_args(Lane)
+
+_R = TypeVar("_R", bound=replies.Reply)
+
+
+class Operations:
+    """Hold the flows of every operation; `Client` and `AsyncClient` run them."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+
+    def segment(
+        self,
+        image: Sendable | KeptImage,
+        *,
+        points: Numbers | None = None,
+        labels: Labels | None = None,
+        box: Numbers | None = None,
+        boxes: Numbers | None = None,
+        mask: MaskLike | None = None,
+        logits: LogitsLike | None = None,
+        text: str | Sequence[str] | None = None,
+        negative_text: str | Sequence[str] | None = None,
+        model: str = "",
+        encoding: str | Sequence[str] = "rle",
+        multimask: bool = False,
+        publish: str | None = None,
+        keep: bool = False,
+        lane: Lane = "interactive",
+        deadline: float | None = None,
+        stamp: int | None = None,
+        frame_id: str | None = None,
+        stream: str | None = None,
+        seq: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        inline: bool = False,
+        color: Color = "rgb",
+        id: str | None = None,
+    ) -> Flow[Result]:
+        """Ask for the masks a prompt points at. Without a prompt: everything, or what the model makes of it.
+
+        Coordinates are pixels of the image as sent: x to the right, y down, the image covers 0…width × 0…height. An
+        array that is sent must not be changed until the answer is there: its memory is sent as it lies.
+
+        Args:
+            image: A numpy array, uint8 (H, W), (H, W, 1 or 3 or 4) or bool (H, W), any strides; a PIL image; the path,
+                or the bytes, of a JPEG, PNG or WebP file, which goes out as it is; or a handle from `image`.
+            points: One (x, y), or several.
+            labels: 1 = object, 0 = background, one a point. Left out: all are object.
+            box: x0, y0, x1, y1 with x0 < x1 and y0 < y1, or several such rows.
+            boxes: The same. Several boxes are several objects, and go without points.
+            mask: A mask to refine, bool (H, W), or a mask of an earlier result.
+            logits: Logits to refine, float32 (h, w) at the model's resolution, or an earlier mask that holds them.
+            text: What to look for, one or several.
+            negative_text: What not to take for it.
+            model: Name of the model; empty: the node's default, or with a handle the model it was made for.
+            encoding: How the masks come back, one or several of "rle", "bits", "bits+zlib", "png", "png_base64",
+                "polygon", "raw", "labels", "logits", "overlay"; empty: boxes, areas and scores only.
+            multimask: Whether several hypotheses for one prompt are wanted.
+            publish: Topic the masks are published under as well.
+            keep: Whether the node keeps the image and answers an `image_id`.
+            lane: Which queue.
+            deadline: Seconds until the answer is worth nothing, all tries together; left out: the client's.
+            stamp: Time of the image in nanoseconds since the epoch; this and the next three go through untouched.
+            frame_id: Coordinate frame of the image, as in ROS.
+            stream: Name of the stream the image is from.
+            seq: Number of the image in its stream.
+            options: The model's own options.
+            inline: Whether bytes of the reply stand in its header instead of in attachments.
+            color: What 3 and 4 channels of a numpy array mean, "rgb" or "bgr".
+            id: Id of the request, to `cancel` it from elsewhere; left out: a random one.
+
+        Raises:
+            TypeError, ValueError: for arguments that cannot be right, before anything is sent.
+            OSError: if an image file cannot be read.
+            NodeError: what the node answered; DeadlineExceeded, UnknownModel, Busy and so on.
+            NodeUnreachable: if nobody answered at all.
+            ProtocolError: if the answer breaks the wire contract.
+            ClientClosed: if the client is closed, or was meanwhile.
+        """
+        encodings = [encoding] if isinstance(encoding, str) else list(encoding)
+        for name in encodings:
+            if name not in ENCODINGS:
+                raise ValueError(f"There is no mask encoding {name!r}; there are {', '.join(ENCODINGS)}.")
+        kept = image if isinstance(image, KeptImage) else None
+        if kept is None:
+            sent = image_input.prepare(cast("Sendable", image), color)
+        else:
+            kept.check_open()
+            sent = kept.reference()
+        prompt = prompt_input.NOTHING
+        if any(given is not None for given in (points, labels, box, boxes, mask, logits, text, negative_text)):
+            prompt = prompt_input.prepare(
+                points=points,
+                labels=labels,
+                box=box,
+                boxes=boxes,
+                mask=mask,
+                logits=logits,
+                text=text,
+                negative_text=negative_text,
+                size=sent.size,
+                first_attachment=len(sent.attachments),
+            )
+        request = requests.Segment(
+            id=new_id() if id is None else id,
+            image=sent.image,
+            prompt=prompt.prompt,
+            encodings=cast("list[requests.Encoding]", encodings),
+            model=model or (kept.model if kept else ""),
+            multimask=multimask,
+            inline=inline,
+            keep=keep,
+            lane=lane,
+            publish=publish,
+            stamp=stamp,
+            frame_id=frame_id,
+            stream=stream,
+            seq=seq,
+            options=dict(options or {}),
+        )
+        attachments = [*sent.attachments, *prompt.attachments]
+        _check(request, attachments, sent)
+        begin = self._peer.clock()
+        total = self._peer.policy.deadline if deadline is None else check_deadline(deadline)
+        copy = sent.borrowed and self._is_inproc and (keep or publish is not None)
+        try:
+            incoming = yield from self._converse(request, attachments, deadline=total, copy=copy)
+        except UnknownImage:
+            if kept is None:
+                raise
+            # Evicted, or the node is a new one: send the pixels again, once, and keep the handle.
+            yield from self._embed(kept, self._left(begin, total), lane)
+            again = replace(request, image=kept.reference().image)
+            incoming = yield from self._converse(again, attachments, deadline=self._left(begin, total))
+        return Result(_expect(incoming, replies.Masks), incoming.attachments, sent.picture)
+
+    def ping(self, *, deadline: float | None = None) -> Flow[replies.Pong]:
+        """Ask whether the node is there, which run of it, and where its endpoints are. Errors as `segment`."""
+        return _expect((yield from self._ask(requests.Ping(id=new_id()), deadline)), replies.Pong)
+
+    def describe(self, *, deadline: float | None = None) -> Flow[replies.Models]:
+        """Ask which models the node offers, which image encodings it reads, and its limits. Errors as `segment`."""
+        return _expect((yield from self._ask(requests.Describe(id=new_id()), deadline)), replies.Models)
+
+    def stats(self, *, deadline: float | None = None) -> Flow[replies.Statistics]:
+        """Ask how the node is doing: queues, rates, workers, topics, memory. Errors as `segment`."""
+        return _expect((yield from self._ask(requests.Stats(id=new_id()), deadline)), replies.Statistics)
+
+    def cancel(self, target: str | Result, *, deadline: float | None = None) -> Flow[int]:
+        """Take back a request that has not been answered; whoever waits for it gets `Cancelled`.
+
+        Args:
+            target: The `id` that was given to `segment`, or anything that has an `id`.
+            deadline: Seconds.
+
+        Returns:
+            How many requests were cancelled: 0 where the node has nothing of that id waiting or running.
+
+        Raises:
+            ValueError: for an empty id. Else as `segment`. Unlike the others, this operation is sent only once.
+        """
+        name = target if isinstance(target, str) else target.id
+        if not name:
+            raise ValueError("Name the request to cancel by its id.")
+        if name in self._peer.cancelled:
+            # It may be between two tries, where the node knows nothing of it.
+            self._peer.cancelled[name] = True
+        incoming = yield from self._ask(requests.Cancel(id=new_id(), target=name), deadline)
+        return _expect(incoming, replies.Cancelled).cancelled
+
+    @property
+    def _is_inproc(self) -> bool:
+        return self._peer.endpoint.startswith("inproc:")
+
+    def _left(self, begin: float, total: float) -> float:
+        return max(0.001, total - (self._peer.clock() - begin))
+
+    def _ask(self, request: requests.AnyRequest, deadline: float | None) -> Flow[Incoming]:
+        seconds = None if deadline is None else check_deadline(deadline)
+        return (yield from converse(self._peer, request, deadline=seconds))
+
+    def _converse(
+        self,
+        request: requests.Segment | requests.Embed,
+        attachments: list[Buffer],
+        *,
+        deadline: float,
+        copy: bool = False,
+    ) -> Flow[Incoming]:
+        return (yield from converse(self._peer, request, attachments, deadline=deadline, copy=copy))
+
+    def keep(self, kept: KeptImage, deadline: float | None, lane: Lane) -> Flow[None]:
+        """Have the node keep an image, and note in the handle how it calls it."""
+        total = self._peer.policy.deadline if deadline is None else check_deadline(deadline)
+        yield from self._embed(kept, total, lane)
+
+    def _embed(self, kept: KeptImage, deadline: float, lane: Lane) -> Flow[None]:
+        pixels = kept.pixels
+        request = requests.Embed(id=new_id(), image=pixels.image, model=kept.model, lane=lane)
+        _check(request, pixels.attachments, pixels)
+        incoming = yield from self._converse(request, pixels.attachments, deadline=deadline)
+        kept.held(_expect(incoming, replies.Embedded))
+
+    def release(self, image: KeptImage, *, deadline: float | None = None) -> Flow[None]:
+        """Let the node forget the image.
+
+        A handle that has been released segments no more; a second release does nothing. Errors as `segment`.
+        """
+        image_id = image.let_go()
+        if image_id is None:
+            return
+        try:
+            yield from self._ask(requests.Release(id=new_id(), image_id=image_id), deadline)
+        except UnknownImage:
+            return  # gone already, which is what was wanted
+
+
+def show_signature(method: Callable[..., Any], flow: Callable[..., Any], *, without: str = "") -> None:
+    """Give a method made of a flow the signature that `help` should show: what it returns, not a Flow of that."""
+    signature = inspect.signature(flow)
+    kind = str(signature.return_annotation).removeprefix("Flow[").removesuffix("]")
+    parameters = [parameter for parameter in signature.parameters.values() if parameter.name != without]
+    method.__dict__["__signature__"] = signature.replace(parameters=parameters, return_annotation=kind)
+
+
+def _check(request: requests.Segment | requests.Embed, attachments: Sequence[Buffer], sent: PreparedImage) -> None:
+    """Raise for what the node would not take, while the caller's own line is still on the stack."""
+    for name in ("model", "frame_id", "stream", "publish", "id", "lane"):
+        value = getattr(request, name, None)
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} must be text, not {type(value).__name__}.")
+    for name in ("stamp", "seq"):
+        value = getattr(request, name)
+        if value is not None and not isinstance(value, int):
+            raise TypeError(f"{name} must be a whole number, not {type(value).__name__}.")
+    if request.lane not in _LANES:
+        raise ValueError(f"lane is one of {', '.join(_LANES)}, not {request.lane!r}.")
+    if not request.id:
+        raise ValueError("id must not be empty: leave it out to have one chosen.")
+    try:
+        check_request(request, len(attachments), DEFAULT_LIMITS)
+        if isinstance(request, requests.Segment) and sent.size is not None:
+            check_inside(request.prompt, sent.size[1], sent.size[0])
+    except WireError as error:
+        raise ValueError(f"{error.message} ({error.path})") from None
+
+
+def _expect(incoming: Incoming, kind: type[_R]) -> _R:
+    if not isinstance(incoming.reply, kind):
+        raise ProtocolError(f"The node answered with a {type(incoming.reply).__name__} where {kind.__name__} was due.")
+    return incoming.reply

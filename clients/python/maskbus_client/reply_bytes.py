@@ -1,0 +1,69 @@
+"""The bytes and arrays a reply holds, checked against what it says of them before anything is viewed or decoded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from maskbus_wire import prompts, replies
+from maskbus_wire.checks import blob_bytes
+from maskbus_wire.errors import WireError
+from maskbus_wire.frames import Buffer
+from maskbus_wire.limits import DEFAULT_LIMITS
+from numpy.typing import NDArray
+
+from maskbus_client.errors import ProtocolError
+
+_T = TypeVar("_T")
+_DTYPES = {"float32": "<f4", "uint8": "u1", "uint16": "<u2"}
+
+
+def held(blob: prompts.Blob, attachments: Sequence[Buffer], name: str) -> bytes | memoryview:
+    """Return the bytes a blob stands for, without a copy where they are an attachment.
+
+    Raises:
+        ProtocolError: if the blob names none, several, or an attachment that is not there.
+    """
+    given = sum(value is not None for value in (blob.attachment, blob.data, blob.base64))
+    if given != 1:
+        raise ProtocolError(f"The reply's {name} must be in one place, not in {given}.")
+    if blob.attachment is not None and not 0 <= blob.attachment < len(attachments):
+        raise ProtocolError(
+            f"The reply's {name} is said to be attachment {blob.attachment}; there are {len(attachments)}."
+        )
+    try:
+        found = blob_bytes(blob, attachments, DEFAULT_LIMITS, name)  # type: ignore[arg-type]
+    except WireError as error:
+        raise ProtocolError(f"The reply's {name} cannot be read: {error.message}") from None
+    return found
+
+
+def tensor(value: replies.Tensor, attachments: Sequence[Buffer], name: str, dtypes: Sequence[str]) -> NDArray[Any]:
+    """Return a two-dimensional array as a read-only view of the reply's bytes.
+
+    Raises:
+        ProtocolError: if its shape, type or number of bytes do not agree.
+    """
+    if len(value.shape) != 2 or min(value.shape) < 1 or value.dtype not in dtypes:
+        raise ProtocolError(
+            f"The reply's {name} must be {' or '.join(dtypes)} with two axes, not {value.dtype} {value.shape}."
+        )
+    data = held(value, attachments, name)
+    dtype = np.dtype(_DTYPES[value.dtype])
+    expected = math.prod(value.shape) * dtype.itemsize
+    found = memoryview(data).nbytes
+    if found != expected:
+        raise ProtocolError(f"The reply's {name} of shape {value.shape} takes {expected} bytes, not {found}.")
+    array = np.frombuffer(data, dtype).reshape(value.shape)
+    array.flags.writeable = False
+    return array
+
+
+def reading(name: str, decode: Callable[[], _T]) -> _T:
+    """Return what `decode` returns; ProtocolError where the codec finds that the bytes are not what they should be."""
+    try:
+        return decode()
+    except ValueError as error:
+        raise ProtocolError(f"The reply's {name} cannot be read: {error}") from None

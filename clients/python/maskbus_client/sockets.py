@@ -1,0 +1,79 @@
+"""The sockets of the client, and how multipart messages go in and out of them."""
+
+from __future__ import annotations
+
+import zmq
+from maskbus_wire.frames import Buffer
+
+from maskbus_client.link import REPLY_LIMITS
+
+LARGE = 64 * 1024
+"""Bytes from which a buffer is handed over or viewed instead of copied."""
+
+
+def open_dealer(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[bytes]:
+    """Return a DEALER for requests. What it queues is bounded by the calls under way, so it has no high-water mark."""
+    return _open(context, zmq.DEALER, endpoint, high_water=0)
+
+
+def open_subscriber(context: zmq.Context[zmq.Socket[bytes]], endpoint: str, topic: bytes) -> zmq.Socket[bytes]:
+    """Return a SUB for every topic that begins with `topic`.
+
+    It has heartbeats: a machine that vanished without a word would otherwise never be noticed, nor connected to again.
+    """
+    socket = _open(context, zmq.SUB, endpoint, high_water=1000)
+    socket.setsockopt(zmq.SUBSCRIBE, topic)
+    return socket
+
+
+def send(socket: zmq.Socket[bytes], frames: list[Buffer], *, copy: bool) -> bool:
+    """Send a request without waiting; False where the connection takes none.
+
+    Args:
+        socket: A DEALER.
+        frames: Header and attachments; the empty delimiter is put before them.
+        copy: Whether large attachments are copied; otherwise their memory is read until the answer is there.
+    """
+    try:
+        if copy or all(len(frame) < LARGE for frame in frames):
+            socket.send_multipart([b"", *frames], zmq.DONTWAIT)
+        else:
+            # pyzmq itself copies what is small, and holds on to the memory of what is not.
+            socket.send_multipart([b"", *frames], zmq.DONTWAIT, copy=False)
+    except zmq.Again:
+        return False
+    return True
+
+
+def receive(socket: zmq.Socket[bytes], flags: int = 0) -> list[Buffer]:
+    """Return the frames of one message; large ones, past the first two, are views into the message.
+
+    Raises:
+        zmq.Again: if none came in the socket's receive timeout, or at once with zmq.DONTWAIT.
+    """
+    frames: list[Buffer] = [socket.recv(flags)]
+    while socket.getsockopt(zmq.RCVMORE):
+        if len(frames) < 2:
+            frames.append(socket.recv())
+            continue
+        frame = socket.recv(copy=False)
+        frames.append(frame.buffer if len(frame) >= LARGE else frame.bytes)
+    return frames
+
+
+def _open(context: zmq.Context[zmq.Socket[bytes]], kind: int, endpoint: str, high_water: int) -> zmq.Socket[bytes]:
+    socket = context.socket(kind)
+    try:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDHWM, high_water)
+        socket.setsockopt(zmq.RCVHWM, high_water)
+        socket.setsockopt(zmq.MAXMSGSIZE, REPLY_LIMITS.frame_bytes)
+        if endpoint.startswith("tcp://"):
+            socket.setsockopt(zmq.IPV6, 1)
+            socket.setsockopt(zmq.HEARTBEAT_IVL, 5_000)
+            socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 15_000)
+        socket.connect(endpoint)
+    except BaseException:
+        socket.close()
+        raise
+    return socket

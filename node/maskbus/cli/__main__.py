@@ -1,0 +1,8 @@
+"""Run the command line: `python -m maskbus.cli`."""
+
+import sys
+
+from maskbus.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Find the command, run it, and turn what goes wrong into one line."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+
+from maskbus.cli.failure import explain
+from maskbus.cli.parser import build
+
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Parse `arguments` (left out: the process's own), run the command they name, and return the exit code."""
+    parsed = build().parse_args(arguments)
+    try:
+        if threading.current_thread() is threading.main_thread():
+            # A plain SIGTERM would end this process and leave behind a node that it started.
+            signal.signal(signal.SIGTERM, _terminate)
+        # Only now, so that `maskbus --help` does not wait for what the commands need.
+        code: int = importlib.import_module(parsed.module).run(parsed)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough (`maskbus stats | head`). Python would flush once more when it ends.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        failure = explain(error)
+        if failure is None:
+            raise  # a bug: hiding where it is would help nobody
+        print(f"maskbus: {failure}", file=sys.stderr)
+        return 1
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)

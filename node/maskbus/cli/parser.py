@@ -1,0 +1,248 @@
+"""The commands and their arguments. Nothing heavy is imported here: `--help` answers at once."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from maskbus import __version__
+from maskbus.cli import flags, prompt_text
+
+DEFAULT_ENDPOINT = "tcp://127.0.0.1:7710"
+
+_OVERVIEW = """\
+A ZeroMQ message-bus node for promptable segmentation: images and prompts in, masks out.
+"""
+_FIRST_STEPS = """\
+examples:
+  maskbus doctor                                  see what is installed and which models can run
+  maskbus segment photo.jpg --point 320,240       segment what is at a point (no node needed)
+  maskbus serve                                   run a node at tcp://127.0.0.1:7710
+  maskbus top                                     watch it
+
+`maskbus COMMAND --help` says more about each command.
+"""
+
+
+def build() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; parsed arguments hold the `module` whose `run` is the command."""
+    parser = argparse.ArgumentParser(
+        prog="maskbus",
+        description=_OVERVIEW,
+        epilog=_FIRST_STEPS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"maskbus {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _serve(commands)
+    _segment(commands)
+    _show(commands)
+    _top(commands)
+    _config(commands)
+    _doctor(commands)
+    _demo(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, module: str, summary: str, more: str, examples: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}. {more}",
+        epilog="examples:\n" + "".join(f"  {line}\n" for line in examples.splitlines()),
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(module=f"maskbus.cli.{module}")
+    return parser
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Keep the lines of the examples, and wrap everything else."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith("examples:"):
+            return text
+        return super()._fill_text(text, width, indent)
+
+
+def _serve(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "serve",
+        "serve",
+        "run a node until Ctrl-C or SIGTERM",
+        "One line on stdout says when it listens, and where; the log goes to stderr. A first signal lets requests in "
+        "flight finish, a second one ends the node at once. The exit code is 0 after a clean stop.",
+        "maskbus serve\n"
+        "maskbus serve --bind tcp://127.0.0.1:8000 --publish tcp://127.0.0.1:8001 --model grabcut\n"
+        "maskbus serve --config node.toml --queue-length 8",
+    )
+    flags.add(parser)
+
+
+def _segment(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "segment",
+        "segment",
+        "segment one picture",
+        "The node at the endpoint does it; where none is named and none runs at the default one, a node is started for "
+        "this call. Prints a table of the masks and writes the picture with the masks painted over it. Coordinates are "
+        "pixels: x to the right, y down, from the top left corner.",
+        "maskbus segment photo.jpg --point 320,240\n"
+        "maskbus segment photo.jpg --point 320,240 --point 100,300,0 -o cut.png --mask-out mask.png\n"
+        "maskbus segment photo.jpg --box 40,60,300,400 --box 320,60,500,400 --json",
+    )
+    parser.add_argument("photo", metavar="PHOTO", help="a JPEG, PNG or WebP file")
+    prompt = parser.add_argument_group("what to segment")
+    prompt.add_argument(
+        "--point",
+        dest="points",
+        action="append",
+        default=[],
+        type=prompt_text.point,
+        metavar="X,Y[,0|1]",
+        help="a point on the object, or with ,0 one that is not; may be given several times, for one object",
+    )
+    prompt.add_argument(
+        "--box",
+        dest="boxes",
+        action="append",
+        default=[],
+        type=prompt_text.box,
+        metavar="X0,Y0,X1,Y1",
+        help="a box round the object; several boxes are several objects, and go without points",
+    )
+    prompt.add_argument("--mask", metavar="FILE", help="a mask to refine: a PNG as large as the picture, 0 is background")
+    prompt.add_argument(
+        "--text", dest="texts", action="append", metavar="WORDS", help="what to look for, for models that read text"
+    )
+    prompt.add_argument("--model", default="", metavar="NAME", help="the model (default: the node's own default)")
+    prompt.add_argument("--multimask", action="store_true", help="ask for several hypotheses (default: one)")
+    output = parser.add_argument_group("what comes out")
+    output.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE",
+        help="the picture with the masks, PNG (default: PHOTO's name with -masks.png, in the current directory; with "
+        "--json none is written unless it is named)",
+    )
+    output.add_argument(
+        "--mask-out", metavar="FILE", help="the mask, PNG, 0 and 255; of several masks each one, numbered FILE-0, FILE-1, …"
+    )
+    output.add_argument("--json", action="store_true", help="print JSON on stdout, with the masks as COCO RLE")
+    output.add_argument(
+        "--encoding",
+        dest="encodings",
+        action="append",
+        metavar="NAME",
+        help="how masks travel: rle, bits, bits+zlib, png, png_base64, polygon, raw, labels, overlay or logits; may be "
+        "given several times (default: rle)",
+    )
+    _endpoint(parser)
+    parser.add_argument(
+        "--deadline",
+        type=prompt_text.seconds,
+        metavar="SECONDS",
+        help="how long the answer may take (default: 30, or 300 where a node is started for the call)",
+    )
+
+
+def _show(commands: Any) -> None:
+    for name, summary, more in (
+        ("describe", "show what a node offers", "Its models, what each takes and still needs, and its limits."),
+        ("ping", "measure the round trip to a node", "The shortest, median and longest of several, in milliseconds."),
+        ("stats", "show how a node is doing", "Queues, rates, latencies, workers, topics and memory, once."),
+    ):
+        examples = f"maskbus {name}\nmaskbus {name} --endpoint tcp://127.0.0.1:8000 --json"
+        parser = _command(commands, name, "show", summary, more, examples)
+        parser.set_defaults(show=name)
+        _endpoint(parser)
+        if name == "ping":
+            parser.add_argument(
+                "-n", "--count", type=prompt_text.count, default=10, metavar="N", help="how many pings (default: 10)"
+            )
+        _deadline(parser)
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _top(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "top",
+        "top",
+        "watch a node live",
+        "Queues by lane, rates, latencies, errors, workers, topics and memory. q or Ctrl-C ends it. It goes on when the "
+        "node goes away, and is there again when the node is.",
+        "maskbus top\nmaskbus top --endpoint tcp://127.0.0.1:8000 --interval 0.5\nmaskbus top --once",
+    )
+    _endpoint(parser)
+    parser.add_argument(
+        "--interval", type=prompt_text.seconds, default=1.0, metavar="SECONDS", help="time between looks (default: 1)"
+    )
+    parser.add_argument("--once", action="store_true", help="print one frame and end")
+
+
+def _config(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "config",
+        "config_command",
+        "print the effective configuration",
+        "Takes the flags of serve. Each value comes with its origin: default, file, environment or flag. The output is "
+        "TOML that `maskbus serve --config` reads.",
+        "maskbus config\nmaskbus config --queue-length 8 > node.toml\nmaskbus config --config node.toml --json",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    flags.add(parser)
+
+
+def _doctor(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "doctor",
+        "doctor",
+        "check what is installed and what is missing",
+        "Versions, models and what each still needs, directories, shared memory, and whether a node runs. The exit code "
+        "is 1 if something is wrong that the default model needs.",
+        "maskbus doctor\nmaskbus doctor --config node.toml --json",
+    )
+    parser.add_argument("--config", metavar="FILE", help="configuration file (default: the one MASKBUS_CONFIG names)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _demo(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "demo",
+        "demo",
+        "start a node and segment a photo over ZeroMQ",
+        "A click, a box and a corrective click on an image the node keeps; then the node is stopped. Writes a picture "
+        "of each answer and a strip of all of them, and prints where the time went.",
+        "maskbus demo\nmaskbus demo --photo cat.jpg --out pictures\nmaskbus demo --picture docs/images/demo.png",
+    )
+    parser.add_argument(
+        "--photo", metavar="FILE", help="JPEG, PNG or WebP (default: a photo that comes with scikit-image, no download)"
+    )
+    parser.add_argument("--out", default="demo-out", metavar="DIR", help="where the pictures go (default: demo-out)")
+    parser.add_argument("--picture", metavar="FILE", help="the strip of all answers (default: demo.png in --out)")
+    parser.add_argument("--model", default="", metavar="NAME", help="the model (default: the node's own default)")
+
+
+def _endpoint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--endpoint",
+        metavar="ENDPOINT",
+        help=f"tcp://HOST:PORT or ipc://PATH (default: MASKBUS_ENDPOINT, else {DEFAULT_ENDPOINT})",
+    )
+
+
+def _deadline(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--deadline",
+        type=prompt_text.seconds,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long an answer may take (default: 5)",
+    )

@@ -1,0 +1,86 @@
+"""`maskbus describe`, `ping` and `stats`: ask a node one thing and print the answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from typing import Any
+
+import msgspec
+from rich.markup import escape
+
+from maskbus.cli import connection, screen, tables
+from maskbus_client.sync import Client
+from maskbus_wire.replies import Models, Pong
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask and print."""
+    with connection.open_client(arguments.endpoint) as client:
+        {"describe": _describe, "ping": _ping, "stats": _stats}[arguments.show](client, arguments)
+    return 0
+
+
+def _describe(client: Client, arguments: argparse.Namespace) -> None:
+    reply = client.describe(deadline=arguments.deadline)
+    if arguments.json:
+        _print_json(msgspec.to_builtins(reply))
+    else:
+        _print_models(reply)
+
+
+def _print_models(reply: Models) -> None:
+    console = tables.console()
+    table = tables.plain("model", "", "prompts", "multimask", "device", "weights", "licence", "title")
+    for model in reply.models:
+        name = escape(model.name) + (" [dim](default)[/]" if model.default else "")
+        mark = tables.YES if model.ready else tables.NO
+        multimask = "yes" if model.multimask else "no"
+        cells = [", ".join(model.prompts), multimask, model.device, model.weights, model.licence, model.title]
+        table.add_row(name, mark, *map(escape, cells))
+    console.print(table)
+    for model in reply.models:
+        if not model.ready:
+            console.print(f"{escape(model.name)} still needs: {escape(model.missing)}", soft_wrap=True)
+    console.print(f"\nimages   {', '.join(reply.image_encodings)}", soft_wrap=True)
+    for model in reply.models:
+        console.print(f"{escape(model.name)} answers in {escape(', '.join(model.encodings))}", soft_wrap=True)
+    console.print("limits   " + ", ".join(f"{name} {value}" for name, value in reply.limits.items()))
+
+
+def _ping(client: Client, arguments: argparse.Namespace) -> None:
+    pong, first_ms = _timed(client, arguments.deadline)
+    # The first one opens the connection: it says how long that takes, not how far away the node is.
+    times = [_timed(client, arguments.deadline)[1] for _ in range(arguments.count)]
+    figures = {"min_ms": min(times), "median_ms": statistics.median(times), "max_ms": max(times)}
+    if arguments.json:
+        plain = {name: held for name, held in msgspec.to_builtins(pong).items() if name not in ("reply", "maskbus", "id")}
+        _print_json({**plain, "endpoint": client.endpoint, "first_ms": first_ms, "round_trips_ms": times, **figures})
+        return
+    print(f"node {pong.node} at {client.endpoint}, maskbus {pong.version}, up {tables.duration(pong.uptime_s)}")
+    print(f"requests {' '.join(pong.endpoints)}, topics {' '.join(pong.publish_endpoints) or 'none'}")
+    shortest, median, longest = figures.values()
+    print(
+        f"{len(times)} pings: {shortest:.2f} ms shortest, {median:.2f} ms median, {longest:.2f} ms longest "
+        f"(connecting took {first_ms:.2f} ms)"
+    )
+
+
+def _timed(client: Client, deadline: float) -> tuple[Pong, float]:
+    begin = time.perf_counter()
+    pong = client.ping(deadline=deadline)
+    return pong, (time.perf_counter() - begin) * 1e3
+
+
+def _stats(client: Client, arguments: argparse.Namespace) -> None:
+    reply = client.stats(deadline=arguments.deadline)
+    if arguments.json:
+        _print_json(msgspec.to_builtins(reply))
+    else:
+        tables.console().print(screen.frame(client.endpoint, reply))
+
+
+def _print_json(plain: Any) -> None:
+    print(json.dumps(plain, indent=2, ensure_ascii=False))

@@ -1,0 +1,409 @@
+"""The rules of retry, probe and deadline, without a socket and without waiting: the test is the transport and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgpack
+import numpy as np
+import pytest
+
+from maskbus_client.core import Incoming, Peer, Policy, check_deadline, converse
+from maskbus_client.errors import (
+    BY_CODE,
+    Busy,
+    Cancelled,
+    DeadlineExceeded,
+    InvalidValue,
+    NodeUnreachable,
+    ProtocolError,
+)
+from maskbus_client.link import Garbage, Link
+from maskbus_client.steps import Connect, Send, Wait
+from maskbus_wire import prompts, replies, requests
+from maskbus_wire.errors import RETRYABLE
+from maskbus_wire.frames import encode
+
+
+class World:
+    """Play the transport, the node and the clock: `node` says what comes of each message, and when."""
+
+    def __init__(self, node: Callable[[World, dict], None], **policy: float) -> None:
+        self.now = 100.0
+        self.node = node
+        self.peer = Peer("tcp://nowhere:1", Policy(**policy), clock=lambda: self.now)  # type: ignore[arg-type]
+        self.link = Link()
+        self.links = 1
+        self.sent: list[dict] = []
+        self.coming: list[tuple[float, Link, list[bytes]]] = []
+
+    def reply(self, message: replies.Reply, after: float = 0.01) -> None:
+        self.raw([b"", *encode(message)], after)
+
+    def raw(self, frames: list, after: float = 0.01) -> None:
+        self.coming.append((self.now + after, self.link, frames))
+        self.coming.sort(key=lambda entry: entry[0])
+
+    def run(self, request: requests.AnyRequest, deadline: float | None = None, size: int = 0) -> Incoming:
+        flow = converse(self.peer, request, [b"x" * size] if size else [], deadline=deadline)
+        event = None
+        try:
+            while True:
+                step = flow.send(event)
+                event = None
+                if isinstance(step, Connect):
+                    if step.instead_of is self.link:
+                        self.link = Link()
+                        self.links += 1
+                    event = self.link
+                elif isinstance(step, Send):
+                    plain = msgpack.unpackb(step.frames[0])
+                    self.sent.append(plain)
+                    self.node(self, plain)
+                else:
+                    event = self._wait(step)
+        except StopIteration as stop:
+            return stop.value
+
+    def _wait(self, step: Wait) -> object:
+        while self.coming and self.coming[0][0] <= step.until:
+            self.now, link, frames = self.coming.pop(0)
+            if link is self.link:
+                arrival = link.open(frames)
+                if arrival is not None:
+                    return arrival
+        self.now = max(self.now, step.until)
+        return None
+
+    def count(self, op: str) -> int:
+        return sum(plain["op"] == op for plain in self.sent)
+
+
+SEGMENT = requests.Segment(id="mine", image=prompts.Image(image_id="i"))
+
+
+def masks(id: str = "mine") -> replies.Masks:
+    return replies.Masks(id=id, model="m", width=2, height=2, masks=[])
+
+
+def pong(plain: dict, run: str = "run") -> replies.Pong:
+    return replies.Pong(id=plain["id"], node=run, version="0", uptime_s=0.0, endpoints=[], publish_endpoints=[])
+
+
+def statistics(plain: dict, *, running: int, run: str = "run") -> replies.Statistics:
+    models = [replies.ModelStats(name="m", running=running)]
+    return replies.Statistics(id=plain["id"], node=run, version="0", uptime_s=0.0, models=models, workers=[])
+
+
+def failure(code: str, id: str = "mine") -> replies.Error:
+    return replies.Error(id=id, code=code, message="No.", queue_length=3 if code == "busy" else None)
+
+
+def test_the_first_message_is_a_ping_and_the_first_answer_is_the_answer():
+    def node(world: World, plain: dict) -> None:
+        world.reply(pong(plain) if plain["op"] == "ping" else masks())
+
+    world = World(node)
+    assert isinstance(world.run(SEGMENT).reply, replies.Masks)
+    assert [plain["op"] for plain in world.sent] == ["ping", "segment"]
+    assert world.link.run == "run"
+    world.run(SEGMENT)
+    assert world.count("ping") == 1
+    assert not world.peer.cancelled
+
+
+def test_the_deadline_goes_along_in_what_is_left_of_it():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "segment":
+            if world.count("segment") == 1:
+                world.reply(failure("busy"), 1.0)
+            else:
+                world.reply(masks())
+
+    world = World(node)
+    world.run(SEGMENT, deadline=7.5)
+    first, second = [plain["deadline_ms"] for plain in world.sent if plain["op"] == "segment"]
+    assert first == 7500
+    assert 6300 <= second < 6500
+
+
+def test_a_slow_request_is_not_sent_again_while_the_node_is_well():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "ping":
+            world.reply(pong(plain))
+        elif plain["op"] == "stats":
+            world.reply(statistics(plain, running=1))
+        else:
+            world.reply(masks(), 25.0)
+
+    world = World(node)
+    world.run(SEGMENT, deadline=30)
+    assert world.count("segment") == 1
+    assert world.count("ping") + world.count("stats") > 10
+    assert world.links == 1
+
+
+def test_a_lost_request_is_sent_again_over_a_fresh_connection():
+    def node(world: World, plain: dict) -> None:
+        if world.links == 2:
+            world.reply(pong(plain) if plain["op"] == "ping" else masks())
+
+    world = World(node)
+    world.run(SEGMENT)
+    assert world.links == 2
+    assert world.count("segment") == 2
+    assert world.now < 104
+
+
+def test_a_restarted_node_is_asked_again():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "ping":
+            # The first ping, sent ahead of the request, is answered by the run that then went away.
+            world.reply(pong(plain, "first" if len(world.sent) == 1 else "second"))
+        elif world.links == 2:
+            world.reply(masks())
+
+    world = World(node)
+    world.run(SEGMENT)
+    assert world.count("segment") == 2
+    assert world.links == 2
+    assert world.now < 102
+
+
+def test_a_node_that_lost_its_greeting_with_the_request_is_asked_again():
+    def node(world: World, plain: dict) -> None:
+        if len(world.sent) <= 2:
+            return
+        world.reply(pong(plain) if plain["op"] == "ping" else masks())
+
+    world = World(node)
+    world.run(SEGMENT)
+    assert world.count("segment") == 2
+
+
+def test_a_lost_reply_is_found_out_when_the_node_has_nothing_to_do():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "ping":
+            world.reply(pong(plain))
+        elif plain["op"] == "stats":
+            world.reply(statistics(plain, running=0))
+        elif world.links == 2:
+            world.reply(masks())
+
+    world = World(node)
+    world.run(SEGMENT, deadline=30)
+    assert world.count("segment") == 2
+    assert world.count("stats") == 2
+    assert world.now < 115
+
+
+def test_a_large_message_is_given_the_time_a_slow_link_takes():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "segment":
+            world.reply(masks(), 6.0)
+
+    world = World(node)
+    request = requests.Segment(id="mine", image=prompts.Image(attachment=0))
+    world.peer.heard = True
+    world.run(request, size=20_000_000)
+    assert world.count("segment") == 1
+
+
+@pytest.mark.parametrize("code", sorted(RETRYABLE))
+def test_what_may_pass_is_tried_again_after_a_pause(code):
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "segment":
+            world.reply(failure(code) if world.count("segment") < 3 else masks())
+
+    world = World(node)
+    world.run(SEGMENT)
+    assert world.count("segment") == 3
+    assert 0.15 < world.now - 100 < 0.6
+    assert world.links == (3 if code == "shutting_down" else 1)
+
+
+@pytest.mark.parametrize("code", sorted(RETRYABLE))
+def test_what_does_not_pass_is_raised_in_the_end(code):
+    world = World(lambda world, plain: world.reply(failure(code)) if plain["op"] == "segment" else None)
+    with pytest.raises(BY_CODE[code]) as caught:
+        world.run(SEGMENT)
+    assert world.count("segment") == 3
+    assert caught.value.queue_length == (3 if code == "busy" else None)
+
+
+def test_a_pause_longer_than_the_deadline_is_not_begun():
+    world = World(lambda world, plain: world.reply(failure("busy")) if plain["op"] == "segment" else None)
+    with pytest.raises(Busy):
+        world.run(SEGMENT, deadline=0.05)
+    assert world.now < 100.05
+
+
+def test_other_errors_are_raised_at_once():
+    world = World(lambda world, plain: world.reply(failure("invalid_value")) if plain["op"] == "segment" else None)
+    with pytest.raises(InvalidValue):
+        world.run(SEGMENT)
+    assert world.count("segment") == 1
+
+
+def test_an_error_without_an_id_is_the_answer_too():
+    world = World(lambda world, plain: world.reply(failure("invalid_value", "")) if plain["op"] == "segment" else None)
+    with pytest.raises(InvalidValue):
+        world.run(SEGMENT)
+
+
+def test_an_answer_to_an_earlier_try_ends_the_pause():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "segment":
+            world.reply(failure("busy"))
+            world.reply(masks(), 0.02)
+
+    world = World(node)
+    world.run(SEGMENT)
+    assert world.count("segment") == 1
+
+
+def test_answers_to_others_are_passed_over():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "segment":
+            world.reply(failure("internal", "another's"))
+            world.reply(masks("late one"), 0.02)
+            world.reply(masks(), 0.03)
+
+    assert World(node).run(SEGMENT).reply.id == "mine"
+
+
+def test_nobody_there():
+    world = World(lambda world, plain: None)
+    with pytest.raises(NodeUnreachable, match="maskbus serve") as caught:
+        world.run(SEGMENT)
+    assert world.now == pytest.approx(105)
+    assert isinstance(caught.value, TimeoutError)
+
+
+def test_nobody_there_and_a_shorter_deadline():
+    world = World(lambda world, plain: None)
+    with pytest.raises(NodeUnreachable):
+        world.run(SEGMENT, deadline=0.5)
+    assert world.now == pytest.approx(100.5)
+
+
+def test_a_node_that_was_heard_before_may_be_restarting_and_is_given_the_whole_deadline():
+    def node(world: World, plain: dict) -> None:
+        if world.now == 100:
+            world.reply(pong(plain))
+
+    world = World(node)
+    world.run(requests.Ping(id="mine"))
+    with pytest.raises(NodeUnreachable):
+        world.run(SEGMENT, deadline=20)
+    assert world.now == pytest.approx(120, abs=0.1)
+    assert world.count("segment") == 3
+
+
+def test_a_node_that_is_there_and_never_answers():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "ping":
+            world.reply(pong(plain))
+        elif plain["op"] == "stats":
+            world.reply(statistics(plain, running=1))
+
+    world = World(node)
+    with pytest.raises(DeadlineExceeded) as caught:
+        world.run(SEGMENT, deadline=3)
+    assert world.now == pytest.approx(103)
+    assert isinstance(caught.value, TimeoutError)
+    assert caught.value.code == "deadline_exceeded"
+    assert caught.value.request_id == "mine"
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [b"HTTP/1.1 400"],
+        [b"", b"\xc1"],
+        [b"", b"\x90"],
+        [b"", b"\x91" * 4000],
+        [b"", b"\xdd" + b"\x00" * 5000],
+        [b"x", b"\x80"],
+    ],
+)
+def test_somebody_else_is_there(frames):
+    world = World(lambda world, plain: world.raw(frames))
+    with pytest.raises(ProtocolError, match="no maskbus node"):
+        world.run(SEGMENT)
+    assert world.now < 104
+
+
+def test_garbage_among_answers_does_not_matter():
+    def node(world: World, plain: dict) -> None:
+        world.raw([b"", b"\xc1"])
+        world.reply(pong(plain) if plain["op"] == "ping" else masks(), 0.5)
+
+    World(node).run(SEGMENT)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {"maskbus": "1.0", "id": "mine", "reply": "segment"},
+        {"maskbus": "1.0", "id": "mine", "reply": "dance"},
+        {"maskbus": "1.0", "id": "mine"},
+        {"maskbus": "7.0", "id": "mine", "reply": "segment"},
+        {"id": "mine", "reply": "segment"},
+    ],
+)
+def test_an_answer_that_breaks_the_contract(plain):
+    world = World(lambda world, asked: world.raw([b"", msgpack.packb(plain)]) if asked["op"] == "segment" else None)
+    with pytest.raises(ProtocolError, match="wire contract"):
+        world.run(SEGMENT)
+
+
+def test_a_cancel_between_two_tries_is_heeded():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "segment":
+            world.reply(failure("busy"))
+            world.peer.cancelled["mine"] = True
+
+    world = World(node)
+    with pytest.raises(Cancelled):
+        world.run(SEGMENT)
+    assert world.count("segment") == 1
+
+
+def test_cancel_itself_is_sent_once():
+    world = World(lambda world, plain: None)
+    world.peer.heard = True
+    with pytest.raises(NodeUnreachable):
+        world.run(requests.Cancel(id="c", target="mine"), deadline=10)
+    assert world.count("cancel") == 1
+
+
+def test_the_small_operations_are_asked_again_without_a_probe():
+    def node(world: World, plain: dict) -> None:
+        if world.links == 2 and plain["op"] == "describe":
+            world.reply(replies.Models(id="mine", models=[], image_encodings=[], limits={}))
+
+    world = World(node)
+    world.run(requests.Describe(id="mine"))
+    assert world.count("describe") == 2
+    assert world.count("ping") == 2  # one greeting a connection
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 3601])
+def test_a_deadline_is_a_length_of_time(seconds):
+    with pytest.raises(ValueError, match="deadline"):
+        check_deadline(seconds)
+    assert check_deadline(np.float32(2)) == 2.0
+
+
+def test_an_abandoned_flow_leaves_nothing_behind():
+    world = World(lambda world, plain: None)
+    flow = converse(world.peer, SEGMENT)
+    assert isinstance(flow.send(None), Connect)
+    assert "mine" in world.peer.cancelled
+    flow.close()
+    assert not world.peer.cancelled
+
+
+def test_too_many_attachments_are_garbage():
+    assert isinstance(Link().open([b"", b"\x80", *[b""] * 5000]), Garbage)
