@@ -25,6 +25,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+
 from maskbus.interfaces import DecodeOptions, Embedding, Handler, Image, LoadContext, Masks, Prompt
 
 CORRECTIONS = 5
@@ -195,8 +196,9 @@ def machine() -> str:
     except OSError:
         pass
     return (
-        f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}, "
-        f"NumPy {np.__version__}, OpenCV {cv2.__version__} with {cv2.getNumThreads()} threads"
+        f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}, NumPy {np.__version__}, "
+        f"OpenCV {cv2.__version__} with {cv2.getNumThreads()} threads"
     )
 
 

@@ -29,13 +29,14 @@ _SHAPE = struct.Struct("<3I")
 
 def shape_answer(frame: Any) -> bytes:
     """Make a numpy view (height, 1920, 3) of a received frame and return its shape as 12 bytes."""
-    return _SHAPE.pack(*_view(frame).shape)
+    height, width, channels = _view(frame).shape
+    return _SHAPE.pack(height, width, channels)
 
 
 def mask_answer(frame: Any) -> bytes:
     """Make a numpy view of a received frame and return a freshly filled mono8 mask of its size."""
     height, width, _ = _view(frame).shape
-    return b"\xff" * (height * width)
+    return b"\xff" * int(height * width)
 
 
 def read_shape(answer: Any) -> tuple[int, int]:

@@ -57,7 +57,7 @@ class Imagezmq(Contender):
         from imagezmq import ImageHub
 
         hub = ImageHub(open_port="tcp://127.0.0.1:*", REQ_REP=True)
-        ready({"tcp": hub.zmq_socket.getsockopt(zmq.LAST_ENDPOINT).decode().rstrip("\0")})
+        ready({"tcp": hub.zmq_socket.getsockopt_string(zmq.LAST_ENDPOINT)})
         while True:
             exchange, image = hub.recv_image()
             if exchange == "frame":

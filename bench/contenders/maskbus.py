@@ -92,7 +92,7 @@ class PlainConnection:
 
     def _ask(self, header: bytes, image: Pixels) -> tuple[dict[str, Any], list[zmq.Frame]]:
         self._socket.send(header, zmq.SNDMORE)
-        self._socket.send(image, copy=False)
+        self._socket.send(image.data, copy=False)
         first, *attachments = self._socket.recv_multipart(copy=False)
         reply = msgpack.unpackb(first.buffer)
         if reply["reply"] == "error":

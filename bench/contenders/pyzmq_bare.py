@@ -69,7 +69,7 @@ class BarePyzmq(Contender):
     def serve(self, scratch: Path, ready: Callable[[Endpoints], None]) -> None:
         socket = zmq.Context().socket(zmq.REP)
         socket.bind("tcp://127.0.0.1:*")
-        endpoints = {"tcp": socket.last_endpoint.decode()}
+        endpoints = {"tcp": socket.getsockopt_string(zmq.LAST_ENDPOINT)}
         if zmq.has("ipc"):
             endpoints["ipc"] = f"ipc://{scratch / 'pyzmq'}"
             socket.bind(endpoints["ipc"])

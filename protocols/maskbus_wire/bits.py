@@ -40,7 +40,7 @@ def unpack(buffer: bytes | bytearray | memoryview, height: int, width: int) -> N
 
 def pack_zlib(mask: NDArray[np.bool_]) -> bytes:
     """Return the packed bits of a bool mask (H, W) as a zlib stream (level 1). ValueError if it is anything else."""
-    return zlib.compress(np.packbits(require_mask(mask), axis=1).data, 1)
+    return zlib.compress(pack(mask), 1)
 
 
 def unpack_zlib(buffer: bytes | bytearray | memoryview, height: int, width: int) -> NDArray[np.bool_]:

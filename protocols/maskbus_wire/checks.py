@@ -48,7 +48,9 @@ def check_inside(prompt: Prompt, width: int, height: int) -> None:
     for i, (x, y) in enumerate(prompt.points):
         if not (0 <= x < width and 0 <= y < height):
             raise WireError(
-                "invalid_value", f"The point ({x:g}, {y:g}) is outside the image of {width}×{height}.", f"prompt.points[{i}]"
+                "invalid_value",
+                f"The point ({x:g}, {y:g}) is outside the image of {width}×{height}.",
+                f"prompt.points[{i}]",
             )
     for i, (x0, y0, x1, y1) in enumerate(prompt.boxes):
         if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
@@ -76,12 +78,7 @@ def blob_bytes(blob: Blob, attachments: Sequence[bytes | memoryview], limits: Li
     try:
         return base64_text.decode(blob.base64 or "", max_bytes=limits.frame_bytes)
     except ValueError as error:
-        raise WireError("invalid_field", _sentence(error), f"{path}.base64") from None
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return text if text.endswith(".") else text + "."
+        raise WireError("invalid_field", str(error), f"{path}.base64") from None
 
 
 def _name(value: str | None, path: str, limits: Limits) -> None:
@@ -125,7 +122,9 @@ def _segment(request: Segment, attachments: int, limits: Limits) -> None:
             "invalid_value", f"{len(prompt.labels)} labels for {len(prompt.points)} points.", "prompt.labels"
         )
     if len(prompt.boxes) > 1 and prompt.points:
-        raise WireError("invalid_value", "Points go with one box at most; several boxes are several objects.", "prompt.points")
+        raise WireError(
+            "invalid_value", "Points go with one box at most; several boxes are several objects.", "prompt.points"
+        )
     if prompt.mask is not None:
         _mask(prompt.mask, attachments)
     if prompt.logits is not None:

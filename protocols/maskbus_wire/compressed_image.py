@@ -88,6 +88,8 @@ def decode_pil(data: Data, *, max_pixels: int) -> NDArray[np.uint8]:
 
     data = bytes(data)
     encoding, header = _require_whole(data, max_pixels)
+    if encoding == "jpeg":
+        data = _without_exif(data)
     # The classes and not Image.open: that one warns about large pictures, and the caller has said what is large.
     readers: dict[str, Callable[[io.BytesIO], ImageFile.ImageFile]] = {
         "jpeg": JpegImagePlugin.JpegImageFile,
@@ -201,6 +203,14 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise IndexError
         yield marker, at + 2, length - 2
         at += length
+
+
+def _without_exif(data: bytes) -> bytes:
+    """Drop the APP1 segments of a JPEG: Pillow looks for a resolution there, and warns where EXIF is broken."""
+    segments = list(_jpeg_segments(data))
+    _, scan, length = segments[-1]
+    kept = (data[start - 4 : start + length] for marker, start, length in segments if marker != 0xE1)
+    return b"".join((data[:2], *kept, data[scan + length :]))
 
 
 def _png_header(data: bytes) -> _Header:

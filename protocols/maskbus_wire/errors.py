@@ -17,7 +17,7 @@ CODES: Final[dict[str, str]] = {
     "unknown_encoding": "No encoding of this name exists, or the model cannot answer in it.",
     "unsupported_prompt": "This model cannot use a prompt of this kind.",
     "model_unavailable": "The model cannot run now: something it needs is missing, or its worker keeps failing.",
-    "busy": "The model's queue, or the node's memory for images, is full; `queue_length` says how full. Try again later.",
+    "busy": "The model's queue, or the node's memory for images, is full; `queue_length` says how full. Try later.",
     "deadline_exceeded": "The deadline passed before the answer was there.",
     "cancelled": "The request was cancelled.",
     "worker_died": "The worker process ended while it had this request. It is being restarted.",
@@ -28,7 +28,10 @@ CODES: Final[dict[str, str]] = {
 """Code → what it means. A code is never taken away within a major version."""
 
 RETRYABLE: Final[frozenset[str]] = frozenset({"busy", "shutting_down"})
-"""Codes after which the same request may succeed a moment later. Not `worker_died`: the request may be what killed it."""
+"""Codes after which the same request may succeed a moment later.
+
+Not `worker_died`: the request may be what killed it.
+"""
 
 
 class WireError(Exception):
@@ -37,10 +40,18 @@ class WireError(Exception):
     def __init__(self, code: str, message: str, path: str = "", **detail: object) -> None:
         if code not in CODES:
             raise ValueError(f"{code!r} is not an error code of the wire")
-        super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = _sentence(message)
+        super().__init__(self.message)
         self.path = path
         """Path of the field, such as `prompt.points[3]` or `image.attachment`; empty for the message as a whole."""
         self.detail = detail
         """Further fields of the error reply: `versions` or `queue_length`."""
+
+
+def _sentence(text: str) -> str:
+    """Return `text` as one sentence for the wire: one line, a capital, a full stop, at most 500 characters."""
+    words = " ".join(text.split())
+    words = words if len(words) <= 500 else words[:499] + "…"
+    words = words[:1].upper() + words[1:]
+    return words if words.endswith((".", "!", "?", "…")) else words + "."

@@ -86,7 +86,7 @@ def _blend(flat: NDArray[np.uint8], mask: NDArray[np.bool_], colour: NDArray[np.
     """Mix the colour into the pixels (h, 3 * w) that the mask (h, w) names."""
     share = round(alpha * 256)
     # (pixel * (256 - share) + colour * share) / 256 in whole numbers: it stays below 2**16.
-    mixed = flat * np.uint16(256 - share)
+    mixed = np.multiply(flat, 256 - share, dtype=np.uint16)  # numpy 1 would stay in 8 bits if the type were left out
     mixed += np.tile(colour.astype(np.uint16) * np.uint16(share), mask.shape[1])
     mixed >>= 8
     np.copyto(flat, mixed, casting="unsafe", where=_spread(mask))

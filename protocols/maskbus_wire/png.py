@@ -18,6 +18,8 @@ from maskbus_wire.geometry import require_mask, require_sides
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 # Magic, then the first chunk: length 13, "IHDR", width, height, bit depth, colour type, ….
 _HEADER = struct.Struct(">8sI4sIIBB")
+# Every PNG ends with this chunk: empty, its checksum always the same.
+_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 _GREY = 0
 
 
@@ -52,6 +54,8 @@ def decode_mask(data: bytes | bytearray | memoryview, height: int, width: int) -
         raise ValueError(f"the PNG has {found_height} x {found_width} pixels where {height} x {width} were expected")
     if colour != _GREY:
         raise ValueError("a mask must be a grey PNG: one channel, no alpha")
+    if view[-len(_END) :] != _END:
+        raise ValueError("the PNG is cut short, or something follows its end")
     pixels = _load(view)
     if pixels.shape != (height, width):
         raise ValueError("the PNG's pixels do not have the size that its header announces")

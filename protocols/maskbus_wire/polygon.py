@@ -67,8 +67,8 @@ def decode(rings: Sequence[Sequence[float]], height: int, width: int) -> NDArray
     """Return the bool mask (height, width) of the union of the rings; what lies outside the picture is cut off.
 
     ValueError if a ring is not a flat list of an even count of 6 or more finite numbers, lies absurdly far out, or if
-    the rings cross more column centres than the exact outline of any mask of that size: the work stays bounded by the
-    picture.
+    the rings cross more column centres than the exact outline of any mask of that size (or a million, for a small one):
+    the work stays bounded by the picture.
     """
     require_sides(height, width)
     points = [_checked(ring) for ring in rings]
@@ -113,8 +113,9 @@ def _crossings(
     unit, centre = (5, 2.5) if fifths else (1, 0.5)
     first, last = (np.clip(np.ceil((x - centre) / unit), 0, width).astype(np.int64) for x in (x0, x1))
     totals = np.cumsum(last - first)
-    # The exact outline of a mask has at most (H + 1) * W horizontal cracks, and its bridges lie in separate runs.
-    if totals[-1] > 3 * (height + 1) * width:
+    # The exact outline of a mask has at most (H + 1) * W horizontal cracks, and its bridges lie in separate runs. What
+    # is worked out at one time is never too much: few pixels may well lie under many edges.
+    if totals[-1] > max(3 * (height + 1) * width, _AT_A_TIME):
         raise ValueError(f"the polygon crosses more than a mask of {height} x {width} pixels can need")
     ring_of_edge = np.repeat(np.arange(len(rings)), sizes)
     # One number sorts by ring and then by position in it.

@@ -50,7 +50,7 @@ class LogitsPrompt(Blob, kw_only=True, omit_defaults=True, frozen=True):
 
 
 class Prompt(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """What the requester points at, in pixels of the image as sent. Empty: everything, or what the model makes of it."""
+    """What the requester points at, in pixels of the image. Empty: everything, or what the model makes of it."""
 
     points: list[tuple[float, float]] = []
     """x, y of each point."""

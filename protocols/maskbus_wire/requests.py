@@ -10,9 +10,7 @@ from maskbus_wire.prompts import Image, Prompt
 from maskbus_wire.version import VERSION
 
 Lane = Literal["interactive", "stream", "batch"]
-Encoding = Literal[
-    "rle", "bits", "bits+zlib", "png", "png_base64", "polygon", "raw", "labels", "logits", "overlay"
-]
+Encoding = Literal["rle", "bits", "bits+zlib", "png", "png_base64", "polygon", "raw", "labels", "logits", "overlay"]
 
 
 class Request(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_field="op"):

@@ -2,6 +2,7 @@
 
 import pytest
 import zmq
+
 from maskbus_wire import frames, replies
 from support.nodes import live_node
 

@@ -8,13 +8,14 @@ from typing import get_args
 
 import msgspec
 import pytest
+from msgspec import inspect
+
 from maskbus_wire import prompts, replies, requests
 from maskbus_wire.checks import IMAGE_ENCODINGS
 from maskbus_wire.errors import CODES, RETRYABLE
 from maskbus_wire.limits import DEFAULT_LIMITS
 from maskbus_wire.raw_image import CHANNELS
 from maskbus_wire.version import VERSION
-from msgspec import inspect
 
 PROTOCOLS = Path(__file__).resolve().parents[2] / "protocols"
 SPEC = (PROTOCOLS / "SPEC.md").read_text(encoding="utf-8")
@@ -187,6 +188,7 @@ def test_links_inside_lead_somewhere():
 def test_header_examples_are_read_as_they_are_told():
     """The examples of section 11, by the code that reads and writes masks."""
     import numpy as np
+
     from maskbus_wire import bits, rle
 
     mask = np.array([[True, True], [False, True], [False, True]])

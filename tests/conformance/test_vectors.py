@@ -3,6 +3,7 @@ import dataclasses
 import msgspec
 import numpy as np
 import pytest
+
 from maskbus_wire import bits, compressed_image, frames, label_map, png, polygon, raw_image, rle
 from maskbus_wire import checks as wire_checks
 from maskbus_wire.base64_text import decode as from_base64

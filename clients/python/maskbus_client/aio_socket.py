@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 
 import zmq
-from maskbus_wire.frames import Buffer
 
 from maskbus_client import sockets
+from maskbus_wire.frames import Buffer
 
 _AT_ONCE = 64
 """Messages handed over before the loop gets to do something else."""

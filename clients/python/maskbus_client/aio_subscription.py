@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import zmq
-from maskbus_wire.frames import Buffer
 
 from maskbus_client import sockets
 from maskbus_client.aio_socket import Watched
 from maskbus_client.errors import ClientClosed, DeadlineExceeded, MaskbusError
 from maskbus_client.results import Result
 from maskbus_client.topics import TopicFilter
+from maskbus_wire.frames import Buffer
 
 if TYPE_CHECKING:
     Context = zmq.Context[zmq.Socket[bytes]]

@@ -24,10 +24,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
-from maskbus_wire import replies, requests
-from maskbus_wire.errors import RETRYABLE, WireError
-from maskbus_wire.frames import Buffer, decode_reply, encode
-from maskbus_wire.limits import DEFAULT_LIMITS
 from msgspec.structs import replace
 
 from maskbus_client.errors import (
@@ -40,6 +36,10 @@ from maskbus_client.errors import (
 )
 from maskbus_client.link import Arrival, Garbage, Link, new_id
 from maskbus_client.steps import Connect, Flow, Send, Wait
+from maskbus_wire import replies, requests
+from maskbus_wire.errors import RETRYABLE, WireError
+from maskbus_wire.frames import Buffer, decode_reply, encode
+from maskbus_wire.limits import DEFAULT_LIMITS
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from maskbus_wire import replies
-
 from maskbus_client import image_input
 from maskbus_client.errors import ProtocolError
 from maskbus_client.image_input import PreparedImage, kept
 from maskbus_client.picture import weakly
+from maskbus_wire import replies
 
 
 class KeptImage:

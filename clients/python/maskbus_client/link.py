@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+
 from maskbus_wire import header, requests
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Buffer, encode

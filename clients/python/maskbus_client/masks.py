@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
-from maskbus_wire import prompts, replies
-from maskbus_wire.limits import DEFAULT_LIMITS
 from numpy.typing import NDArray
 
 from maskbus_client import picture, reply_bytes
 from maskbus_client.errors import NoMask, ProtocolError
 from maskbus_client.scene import Scene
+from maskbus_wire import prompts, replies
+from maskbus_wire.limits import DEFAULT_LIMITS
 
 # Inside `Mask`, `bytes` is a method.
 Bytes: TypeAlias = bytes | memoryview
@@ -231,14 +231,19 @@ def _rle(mask: Mask) -> NDArray[np.bool_]:
 def _png(mask: Mask) -> NDArray[np.bool_]:
     from maskbus_wire import png
 
-    return png.decode_mask(mask._held("png"), mask.height, mask.width)
+    return _sound(png.decode_mask(mask._held("png"), mask.height, mask.width))
 
 
 def _png_base64(mask: Mask) -> NDArray[np.bool_]:
     from maskbus_wire import base64_text, png
 
     data = base64_text.decode(mask._reply.png_base64 or "", max_bytes=DEFAULT_LIMITS.frame_bytes)
-    return png.decode_mask(data, mask.height, mask.width)
+    return _sound(png.decode_mask(data, mask.height, mask.width))
+
+
+def _sound(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask whose True is 1: Pillow's one-bit pictures have 255 there, which sums and views go wrong with."""
+    return np.not_equal(mask.view(np.uint8), 0)
 
 
 def _polygon(mask: Mask) -> NDArray[np.bool_]:

@@ -6,11 +6,6 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
 
-from maskbus_wire import replies, requests
-from maskbus_wire.checks import check_inside, check_request
-from maskbus_wire.errors import WireError
-from maskbus_wire.frames import Buffer
-from maskbus_wire.limits import DEFAULT_LIMITS
 from msgspec.structs import replace
 
 from maskbus_client import image_input, prompt_input
@@ -21,6 +16,11 @@ from maskbus_client.image_input import PreparedImage
 from maskbus_client.link import new_id
 from maskbus_client.results import Result
 from maskbus_client.steps import Flow
+from maskbus_wire import replies, requests
+from maskbus_wire.checks import check_inside, check_request
+from maskbus_wire.errors import WireError
+from maskbus_wire.frames import Buffer
+from maskbus_wire.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
     from maskbus_client.image_input import Color, Sendable
@@ -258,14 +258,14 @@ def show_signature(method: Callable[..., Any], flow: Callable[..., Any], *, with
 
 def _check(request: requests.Segment | requests.Embed, attachments: Sequence[Buffer], sent: PreparedImage) -> None:
     """Raise for what the node would not take, while the caller's own line is still on the stack."""
-    for name in ("model", "frame_id", "stream", "publish", "id", "lane"):
-        value = getattr(request, name, None)
-        if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name} must be text, not {type(value).__name__}.")
-    for name in ("stamp", "seq"):
-        value = getattr(request, name)
-        if value is not None and not isinstance(value, int):
-            raise TypeError(f"{name} must be a whole number, not {type(value).__name__}.")
+    _check_type("model", request.model, str)
+    _check_type("id", request.id, str)
+    _check_type("frame_id", request.frame_id, str)
+    _check_type("stream", request.stream, str)
+    _check_type("stamp", request.stamp, int)
+    _check_type("seq", request.seq, int)
+    if isinstance(request, requests.Segment):
+        _check_type("publish", request.publish, str)
     if request.lane not in _LANES:
         raise ValueError(f"lane is one of {', '.join(_LANES)}, not {request.lane!r}.")
     if not request.id:
@@ -276,6 +276,11 @@ def _check(request: requests.Segment | requests.Embed, attachments: Sequence[Buf
             check_inside(request.prompt, sent.size[1], sent.size[0])
     except WireError as error:
         raise ValueError(f"{error.message} ({error.path})") from None
+
+
+def _check_type(name: str, value: object, kind: type) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name} must be {'text' if kind is str else 'a whole number'}, not {type(value).__name__}.")
 
 
 def _expect(incoming: Incoming, kind: type[_R]) -> _R:

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from maskbus_wire.limits import DEFAULT_LIMITS
 from numpy.typing import NDArray
+
+from maskbus_wire.limits import DEFAULT_LIMITS
 
 Picture = Callable[[], "NDArray[np.uint8] | None"]
 """Gives RGB uint8 (H, W, 3), or None where the picture is gone."""

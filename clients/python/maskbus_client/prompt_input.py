@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
-from maskbus_wire import bits, prompts
-from maskbus_wire.frames import Buffer
 from numpy.typing import NDArray
 
 from maskbus_client.masks import Mask
+from maskbus_wire import bits, prompts
+from maskbus_wire.frames import Buffer
 
 if TYPE_CHECKING:
     Numbers: TypeAlias = Sequence[float] | Sequence[Sequence[float]] | NDArray[Any]
@@ -118,7 +118,7 @@ def _labels(value: Any, points: int) -> list[Literal[0, 1]]:
     if value is None:
         return []
     plain = value.tolist() if isinstance(value, np.ndarray) else value
-    if isinstance(plain, (bool, int)):
+    if isinstance(plain, (int, np.integer, np.bool_)):
         plain = [plain]
     if not isinstance(plain, (list, tuple)):
         raise TypeError(f"labels must be a sequence of 0 and 1, not {type(value).__name__}.")

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+
+from maskbus_client.errors import ProtocolError
 from maskbus_wire import prompts, replies
 from maskbus_wire.checks import blob_bytes
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Buffer
 from maskbus_wire.limits import DEFAULT_LIMITS
-from numpy.typing import NDArray
-
-from maskbus_client.errors import ProtocolError
 
 _T = TypeVar("_T")
 _DTYPES = {"float32": "<f4", "uint8": "u1", "uint16": "<u2"}

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-from maskbus_wire import replies
-from maskbus_wire.frames import Buffer
 from numpy.typing import NDArray
 
 from maskbus_client import picture, reply_bytes
@@ -16,6 +14,8 @@ from maskbus_client.errors import NoMask, ProtocolError
 from maskbus_client.masks import Mask
 from maskbus_client.picture import Picture
 from maskbus_client.scene import Scene
+from maskbus_wire import replies
+from maskbus_wire.frames import Buffer
 
 if TYPE_CHECKING:
     from maskbus_client.image_input import Color

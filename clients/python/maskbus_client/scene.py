@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from maskbus_wire import replies
-from maskbus_wire.frames import Buffer
 from numpy.typing import NDArray
 
 from maskbus_client import image_input, reply_bytes
 from maskbus_client.errors import ProtocolError
 from maskbus_client.picture import Picture
+from maskbus_wire import replies
+from maskbus_wire.frames import Buffer
 
 if TYPE_CHECKING:
     from maskbus_client.image_input import Color

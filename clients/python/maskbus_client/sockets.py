@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zmq
-from maskbus_wire.frames import Buffer
 
 from maskbus_client.link import REPLY_LIMITS
+from maskbus_wire.frames import Buffer
 
 LARGE = 64 * 1024
 """Bytes from which a buffer is handed over or viewed instead of copied."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeAlias, TypeVar
 
-from maskbus_wire.frames import Buffer
-
 from maskbus_client.link import Arrival, Garbage, Link
+from maskbus_wire.frames import Buffer
 
 
 class Connect:

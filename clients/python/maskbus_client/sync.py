@@ -11,8 +11,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import zmq
-from maskbus_wire import requests
-from maskbus_wire.frames import encode
 
 from maskbus_client import endpoints, image_input, sockets
 from maskbus_client.core import Peer, Policy, check_deadline
@@ -22,6 +20,8 @@ from maskbus_client.link import Arrival, Garbage, Link, new_id
 from maskbus_client.operations import Operations, show_signature
 from maskbus_client.steps import Connect, Event, Flow, Send
 from maskbus_client.subscription import Subscription
+from maskbus_wire import requests
+from maskbus_wire.frames import encode
 
 if TYPE_CHECKING:
     from typing import Concatenate, ParamSpec

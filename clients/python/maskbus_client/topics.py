@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from maskbus_wire import header, replies
-from maskbus_wire.errors import WireError
-from maskbus_wire.frames import Buffer, decode_reply
-
 from maskbus_client.errors import ProtocolError
 from maskbus_client.link import REPLY_LIMITS
 from maskbus_client.operations import ENCODINGS
 from maskbus_client.results import Result
+from maskbus_wire import header, replies
+from maskbus_wire.errors import WireError
+from maskbus_wire.frames import Buffer, decode_reply
 
 
 class Published(NamedTuple):

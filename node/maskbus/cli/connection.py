@@ -19,7 +19,7 @@ _PATIENCE = 2.0
 """Seconds for it to say that it is one."""
 
 
-def open_client(endpoint: str | None, *, connect_timeout: float = 5.0, retries: int = 2) -> Client:
+def open_client(endpoint: str | None, *, connect_timeout: float = 3.0, retries: int = 2) -> Client:
     """Return a client of the node at `endpoint`; None: the environment's, else the default.
 
     Raises:

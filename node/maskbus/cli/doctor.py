@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from typing import Any
 
-from rich.markup import escape
-
 from maskbus import __version__
-from maskbus.cli import examination, tables
+from maskbus.cli import examination
 from maskbus.cli.examination import Finding
 
-_MARKS = {"ok": tables.YES, "wrong": tables.NO, "note": tables.NEITHER}
+_MARKS = {"ok": ("✓", "32"), "wrong": ("✗", "31"), "note": ("·", "2")}
+"""State → its mark, and the terminal's code for its colour."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,16 +30,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(findings: list[Finding], healthy: bool) -> None:
-    console = tables.console()
     width = max(len(finding.name) for finding in findings)
     section = ""
     for finding in findings:
         if finding.section != section:
             section = finding.section
-            console.print(f"[bold]{section}[/]")
-        line = f"  {_MARKS[finding.state]} {escape(finding.name):<{width}}  {escape(finding.words)}"
-        console.print(line, soft_wrap=True)
+            print(_styled(section, "1"))
+        mark, style = _MARKS[finding.state]
+        print(f"  {_styled(mark, style)} {finding.name:<{width}}  {finding.words}")
     if healthy:
-        console.print("[green]The default model can run.[/]")
+        print(_styled("The default model can run.", "32"))
     else:
-        console.print("[red]Something that the default model needs is wrong: see ✗ above.[/]")
+        print(_styled("Something that the default model needs is wrong: see ✗ above.", "31"))
+
+
+def _styled(text: str, style: str) -> str:
+    # Not by rich: this command must work where rich is what is missing.
+    plain = not sys.stdout.isatty() or "NO_COLOR" in os.environ
+    return text if plain else f"\x1b[{style}m{text}\x1b[0m"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from maskbus.cli.failure import explain
@@ -20,12 +21,12 @@ INTERRUPTED = 128 + signal.SIGINT
 def run(arguments: Sequence[str] | None = None) -> int:
     """Parse `arguments` (left out: the process's own), run the command they name, and return the exit code."""
     parsed = build().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a console that has no ✓ shall not end the command
     try:
-        if threading.current_thread() is threading.main_thread():
-            # A plain SIGTERM would end this process and leave behind a node that it started.
-            signal.signal(signal.SIGTERM, _terminate)
-        # Only now, so that `maskbus --help` does not wait for what the commands need.
-        code: int = importlib.import_module(parsed.module).run(parsed)
+        with _termination():
+            # Imported only now, so that `maskbus --help` does not wait for what the commands need.
+            code: int = importlib.import_module(parsed.module).run(parsed)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -41,6 +42,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise  # a bug: hiding where it is would help nobody
         print(f"maskbus: {failure}", file=sys.stderr)
         return 1
+
+
+@contextlib.contextmanager
+def _termination() -> Iterator[None]:
+    """Have SIGTERM unwind the stack: a plain end would leave behind a node that this process started."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

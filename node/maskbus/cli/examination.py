@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 from maskbus import __version__, config, directories
-from maskbus.cli import tables
+from maskbus.cli.quantities import amount, duration
 from maskbus.config import MIB, Config, ConfigError
 from maskbus.directories import UnsafeDirectory
 
@@ -62,7 +62,11 @@ def examine(file: str | None) -> list[Finding]:
         wanted = Config()
     else:
         changed = sum(origin != "default" for origin in effective.origin.values())
-        words = f"sound; {changed} not at their default (`maskbus config` shows them)" if changed else "all at their default"
+        words = (
+            f"sound; {changed} not at their default (`maskbus config` shows them)"
+            if changed
+            else "all at their default"
+        )
         found.append(Finding("configuration", "settings", "ok", words))
         found += [Finding("configuration", "warning", "note", words) for words in effective.warnings]
         wanted = effective.config
@@ -109,17 +113,19 @@ def _libzmq() -> str:
 
 
 def _models(wanted: Config) -> Iterator[Finding]:
-    from maskbus.engine import catalogue
-
     section = "models"
     try:
+        from maskbus.engine import catalogue
+
         found = catalogue.read(wanted, everything=True)
-    except ConfigError as error:
+    except (ConfigError, ImportError) as error:
         yield Finding(section, "settings", "wrong", str(error), needed=True)
         return
     default = wanted.default_model
     for card in found.cards.values():
-        notes = [words for words, is_so in (("default", card.name == default), ("not offered", not card.offered)) if is_so]
+        notes = [
+            words for words, is_so in (("default", card.name == default), ("not offered", not card.offered)) if is_so
+        ]
         name = f"{card.name} ({', '.join(notes)})" if notes else card.name
         if card.ready:
             yield Finding(section, name, "ok", f"can run on {', '.join(card.devices)}; weights: {card.weights}")
@@ -129,7 +135,9 @@ def _models(wanted: Config) -> Iterator[Finding]:
     for name, reason in found.broken.items():
         yield Finding(section, name, "wrong", f"broken: {reason}", needed=name == default)
     if default not in found.cards and default not in found.broken:
-        yield Finding(section, default, "wrong", "the default model is not installed, or not among `models`", needed=True)
+        yield Finding(
+            section, default, "wrong", "the default model is not installed, or not among `models`", needed=True
+        )
 
 
 def _directories(wanted: Config) -> Iterator[Finding]:
@@ -140,7 +148,7 @@ def _directories(wanted: Config) -> Iterator[Finding]:
     except (OSError, UnsafeDirectory) as error:
         yield Finding(section, "shared memory", "wrong", str(error), needed=True)
     else:
-        words = f"{path}, {tables.amount(free)} free"
+        words = f"{path}, {amount(free)} free"
         little = free < _LITTLE
         if little:
             words += "; that is little: large pictures may be answered `busy` (in a container, give --shm-size 1g)"
@@ -182,5 +190,5 @@ def _node(wanted: Config) -> Iterator[Finding]:
     if pong is None:
         yield Finding("node", endpoint, "note", "no node runs here; `maskbus serve` starts one")
     else:
-        up = tables.duration(pong.uptime_s)
+        up = duration(pong.uptime_s)
         yield Finding("node", endpoint, "ok", f"node {pong.node} runs, maskbus {pong.version}, up {up}")

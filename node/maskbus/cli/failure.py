@@ -38,7 +38,7 @@ _OURS = frozenset({"maskbus", "maskbus_client", "maskbus_wire"})
 
 
 def _is_ours(error: Exception) -> bool:
-    """Tell whether the error is the client's. Its module is looked up, not imported: not every command has use for it."""
+    """Tell whether the error is the client's. Its module is looked up, not imported: not every command uses it."""
     errors = sys.modules.get("maskbus_client.errors")
     return errors is not None and isinstance(error, errors.MaskbusError)
 

@@ -114,7 +114,9 @@ def _segment(commands: Any) -> None:
         metavar="X0,Y0,X1,Y1",
         help="a box round the object; several boxes are several objects, and go without points",
     )
-    prompt.add_argument("--mask", metavar="FILE", help="a mask to refine: a PNG as large as the picture, 0 is background")
+    prompt.add_argument(
+        "--mask", metavar="FILE", help="a mask to refine: a PNG as large as the picture, 0 is background"
+    )
     prompt.add_argument(
         "--text", dest="texts", action="append", metavar="WORDS", help="what to look for, for models that read text"
     )
@@ -129,7 +131,9 @@ def _segment(commands: Any) -> None:
         "--json none is written unless it is named)",
     )
     output.add_argument(
-        "--mask-out", metavar="FILE", help="the mask, PNG, 0 and 255; of several masks each one, numbered FILE-0, FILE-1, …"
+        "--mask-out",
+        metavar="FILE",
+        help="the mask, PNG, 0 and 255; of several masks each one, numbered FILE-0, FILE-1, …",
     )
     output.add_argument("--json", action="store_true", help="print JSON on stdout, with the masks as COCO RLE")
     output.add_argument(
@@ -173,8 +177,8 @@ def _top(commands: Any) -> None:
         "top",
         "top",
         "watch a node live",
-        "Queues by lane, rates, latencies, errors, workers, topics and memory. q or Ctrl-C ends it. It goes on when the "
-        "node goes away, and is there again when the node is.",
+        "Queues by lane, rates, latencies, errors, workers, topics and memory. q or Ctrl-C ends it. It goes on when "
+        "the node goes away, and is there again when the node is.",
         "maskbus top\nmaskbus top --endpoint tcp://127.0.0.1:8000 --interval 0.5\nmaskbus top --once",
     )
     _endpoint(parser)
@@ -204,8 +208,8 @@ def _doctor(commands: Any) -> None:
         "doctor",
         "doctor",
         "check what is installed and what is missing",
-        "Versions, models and what each still needs, directories, shared memory, and whether a node runs. The exit code "
-        "is 1 if something is wrong that the default model needs.",
+        "Versions, models and what each still needs, directories, shared memory, and whether a node runs. The exit "
+        "code is 1 if something is wrong that the default model needs.",
         "maskbus doctor\nmaskbus doctor --config node.toml --json",
     )
     parser.add_argument("--config", metavar="FILE", help="configuration file (default: the one MASKBUS_CONFIG names)")

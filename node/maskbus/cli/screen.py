@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from maskbus.cli import tables
+from maskbus.cli.quantities import amount, duration
 from maskbus_wire.replies import ModelStats, Statistics, TopicStats, WorkerStats
 
 _LANES = ("interactive", "stream", "batch")
@@ -50,7 +51,7 @@ def _head(endpoint: str, statistics: Statistics | None, problem: str) -> Text:
     text = Text.assemble(("maskbus ", "bold"), endpoint)
     if statistics is not None:
         text.append(f"  node {statistics.node}  version {statistics.version}")
-        text.append(f"  up {tables.duration(statistics.uptime_s)}")
+        text.append(f"  up {duration(statistics.uptime_s)}")
     if problem:
         text.append(f"  {problem}", "bold red")
     return text
@@ -88,8 +89,8 @@ def _workers(workers: Sequence[WorkerStats]) -> Table:
             Text(worker.state, style),
             str(worker.pid) if worker.pid else "",
             str(worker.restarts),
-            tables.amount(worker.rss_bytes) if worker.rss_bytes else "",
-            f"{worker.cache_entries} in {tables.amount(worker.cache_bytes)}",
+            amount(worker.rss_bytes) if worker.rss_bytes else "",
+            f"{worker.cache_entries} in {amount(worker.cache_bytes)}",
             str(worker.cache_hits),
             str(worker.cache_misses),
         )
@@ -107,10 +108,10 @@ def _topics(topics: Sequence[TopicStats]) -> Table:
 
 
 def _figures(statistics: Statistics) -> list[Text]:
-    used, reserved = tables.amount(statistics.shm_used_bytes), tables.amount(statistics.shm_bytes)
+    used, reserved = amount(statistics.shm_used_bytes), amount(statistics.shm_bytes)
     unread = f", {statistics.unanswerable} replies undeliverable" if statistics.unanswerable else ""
     return [
         Text(f"images     {statistics.images} kept; shared memory: {used} used of {reserved} reserved"),
         Text(f"messages   {statistics.received} received, {statistics.rejected} rejected{unread}"),
-        Text(f"memory     {tables.amount(statistics.rss_bytes)} in the node's own process"),
+        Text(f"memory     {amount(statistics.rss_bytes)} in the node's own process"),
     ]

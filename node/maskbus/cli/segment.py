@@ -81,7 +81,7 @@ def read_mask(name: str, photo: Photo) -> NDArray[np.bool_]:
 
     try:
         with Image.open(name) as opened:
-            array = np.asarray(opened.convert("L")) != 0
+            array: NDArray[np.bool_] = np.asarray(opened.convert("L")) != 0
     except UnidentifiedImageError:
         raise CommandFailed(f"{name} is not a picture.") from None
     if array.shape != (photo.height, photo.width):
@@ -99,7 +99,7 @@ def check_inside(photo: Photo, points: list[Point], boxes: list[Box]) -> None:
         if not (0 <= x <= photo.width and 0 <= y <= photo.height):
             raise CommandFailed(f"The point {x:g},{y:g} lies outside of {size}.")
     for x0, y0, x1, y1 in boxes:
-        if not (0 <= x0 and x1 <= photo.width and 0 <= y0 and y1 <= photo.height):
+        if min(x0, y0) < 0 or x1 > photo.width or y1 > photo.height:
             raise CommandFailed(f"The box {x0:g},{y0:g},{x1:g},{y1:g} reaches outside of {size}.")
     if points and len(boxes) > 1:
         raise CommandFailed("Several boxes are several objects, and go without points: ask for one box at a time.")

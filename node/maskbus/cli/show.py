@@ -12,6 +12,7 @@ import msgspec
 from rich.markup import escape
 
 from maskbus.cli import connection, screen, tables
+from maskbus.cli.quantities import duration
 from maskbus_client.sync import Client
 from maskbus_wire.replies import Models, Pong
 
@@ -33,21 +34,24 @@ def _describe(client: Client, arguments: argparse.Namespace) -> None:
 
 def _print_models(reply: Models) -> None:
     console = tables.console()
-    table = tables.plain("model", "", "prompts", "multimask", "device", "weights", "licence", "title")
+    table = tables.plain("model", "", "prompts", "multimask", "device", "weights", "licence")
     for model in reply.models:
         name = escape(model.name) + (" [dim](default)[/]" if model.default else "")
         mark = tables.YES if model.ready else tables.NO
         multimask = "yes" if model.multimask else "no"
-        cells = [", ".join(model.prompts), multimask, model.device, model.weights, model.licence, model.title]
+        cells = [", ".join(model.prompts), multimask, model.device, model.weights, model.licence]
         table.add_row(name, mark, *map(escape, cells))
     console.print(table)
+    lines = [""]
     for model in reply.models:
+        lines.append(f"{model.name}: {model.title}")
+        lines.append(f"  masks in {', '.join(model.encodings)}")
         if not model.ready:
-            console.print(f"{escape(model.name)} still needs: {escape(model.missing)}", soft_wrap=True)
-    console.print(f"\nimages   {', '.join(reply.image_encodings)}", soft_wrap=True)
-    for model in reply.models:
-        console.print(f"{escape(model.name)} answers in {escape(', '.join(model.encodings))}", soft_wrap=True)
-    console.print("limits   " + ", ".join(f"{name} {value}" for name, value in reply.limits.items()))
+            lines.append(f"  still needs: {model.missing}")
+    lines += ["", f"images in {', '.join(reply.image_encodings)}"]
+    lines.append("limits: " + ", ".join(f"{name} {value}" for name, value in reply.limits.items()))
+    for line in lines:
+        console.print(escape(line), soft_wrap=True)
 
 
 def _ping(client: Client, arguments: argparse.Namespace) -> None:
@@ -56,10 +60,12 @@ def _ping(client: Client, arguments: argparse.Namespace) -> None:
     times = [_timed(client, arguments.deadline)[1] for _ in range(arguments.count)]
     figures = {"min_ms": min(times), "median_ms": statistics.median(times), "max_ms": max(times)}
     if arguments.json:
-        plain = {name: held for name, held in msgspec.to_builtins(pong).items() if name not in ("reply", "maskbus", "id")}
+        plain = {
+            name: held for name, held in msgspec.to_builtins(pong).items() if name not in ("reply", "maskbus", "id")
+        }
         _print_json({**plain, "endpoint": client.endpoint, "first_ms": first_ms, "round_trips_ms": times, **figures})
         return
-    print(f"node {pong.node} at {client.endpoint}, maskbus {pong.version}, up {tables.duration(pong.uptime_s)}")
+    print(f"node {pong.node} at {client.endpoint}, maskbus {pong.version}, up {duration(pong.uptime_s)}")
     print(f"requests {' '.join(pong.endpoints)}, topics {' '.join(pong.publish_endpoints) or 'none'}")
     shortest, median, longest = figures.values()
     print(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 
+from rich.console import RenderableType
 from rich.live import Live
 
 from maskbus.cli import connection, keys, screen, tables
+from maskbus.cli.quantities import duration
 from maskbus_client.errors import MaskbusError
 from maskbus_client.sync import Client
 from maskbus_wire.replies import Statistics
@@ -22,7 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.once:
             tables.console().print(screen.frame(client.endpoint, client.stats(deadline=5 * _PATIENCE)))
         else:
-            _watch(client, arguments.interval)
+            with contextlib.suppress(KeyboardInterrupt):  # the usual way out of it, no interruption
+                _watch(client, arguments.interval)
     return 0
 
 
@@ -45,13 +49,13 @@ class Watcher:
         self._last: Statistics | None = None
         self._seen = time.monotonic()
 
-    def look(self) -> screen.RenderableType:
+    def look(self) -> RenderableType:
         """Return the screen as of now."""
         try:
             self._last = self._client.stats(deadline=_PATIENCE)
             self._seen = time.monotonic()
         except MaskbusError:
             # A node that stops, is restarted or is too busy to answer is exactly what one watches for.
-            silent = tables.duration(time.monotonic() - self._seen)
+            silent = duration(time.monotonic() - self._seen)
             return screen.frame(self._client.endpoint, self._last, f"no answer for {silent}")
         return screen.frame(self._client.endpoint, self._last)

@@ -24,7 +24,10 @@ class Slot:
         self.size = size
         self.used = 0
         """Bytes of the last lease."""
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        except OSError as error:
+            raise ArenaFull(f"The system has no room for another piece of shared memory: {error.strerror}.") from error
         try:
             _reserve(descriptor, size)
             self._map = mmap.mmap(descriptor, size)

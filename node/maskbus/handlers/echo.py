@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from maskbus.interfaces import DecodeOptions, Embedding, Handler, Image, Job, Masks, ModelInfo, Prompt
 
@@ -44,24 +45,28 @@ class EchoHandler(Handler):
         assert isinstance(embedding, ImageSize)
         if prompt.is_empty:
             return Masks.none(embedding.height, embedding.width)
-        masks = np.stack([self._draw(embedding, one) for one in prompt.objects()])
+        objects = list(prompt.objects())
+        masks = np.zeros((len(objects), embedding.height, embedding.width), np.bool_)
+        for mask, one in zip(masks, objects, strict=True):
+            _draw(mask, one)
         ones = np.ones(len(masks), np.float32)
         logits = np.where(masks, np.float32(1), np.float32(-1)) if options.logits else None
         return Masks(masks, ones, ones, logits)
 
-    def _draw(self, size: ImageSize, prompt: Prompt) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        mask = np.zeros((size.height, size.width), np.bool_)
-        if prompt.mask is not None:
-            mask |= prompt.mask
-        if prompt.logits is not None:
-            rows = np.arange(size.height) * prompt.logits.shape[0] // size.height
-            columns = np.arange(size.width) * prompt.logits.shape[1] // size.width
-            mask |= prompt.logits[rows[:, None], columns[None]] > 0
-        for x0, y0, x1, y1 in prompt.boxes:
-            mask[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = True
-        for wanted in (1, 0):
-            for x, y in prompt.points[prompt.labels == wanted]:
-                row, column = int(y + 0.5), int(x + 0.5)
-                reach = _DOT // 2
-                mask[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1] = wanted == 1
-        return mask
+
+def _draw(mask: npt.NDArray[np.bool_], prompt: Prompt) -> None:
+    """Draw one object's prompt into an empty mask."""
+    height, width = mask.shape
+    if prompt.mask is not None:
+        mask |= prompt.mask
+    if prompt.logits is not None:
+        rows = np.arange(height) * prompt.logits.shape[0] // height
+        columns = np.arange(width) * prompt.logits.shape[1] // width
+        mask |= prompt.logits[rows[:, None], columns[None]] > 0
+    for x0, y0, x1, y1 in prompt.boxes:
+        mask[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))] = True
+    reach = _DOT // 2
+    for wanted in (1, 0):
+        for x, y in prompt.points[prompt.labels == wanted]:
+            row, column = min(int(y + 0.5), height - 1), min(int(x + 0.5), width - 1)
+            mask[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1] = wanted == 1

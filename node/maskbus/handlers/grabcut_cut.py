@@ -34,12 +34,12 @@ def by_mixtures(image: WorkingImage, member: F32, hard: I8, rounds: int) -> Bool
     if min(inside, trimap.size - inside) < LEAST:
         return np.asarray((trimap & 1).astype(bool), np.bool_)
     cv2.setRNGSeed(0)
-    cv2.grabCut(image.small, trimap, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(image.small, trimap, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
     return np.asarray((trimap & 1).astype(bool), np.bool_)
 
 
-def by_histograms(image: WorkingImage, member: F32, hard: I8, rounds: int, trust: float = 1.0) -> tuple[Bool, F32]:
-    """Cut with colour histograms and, weighted by `trust`, the log odds of `member`. Return the cut and its odds."""
+def by_histograms(image: WorkingImage, member: F32, hard: I8, rounds: int, trust: float = 1.0) -> Bool:
+    """Cut with colour histograms and, weighted by `trust`, the log odds of `member`."""
     believed = trust * np.clip(np.log((member + 0.02) / (1.02 - member)), -4, 4)
     current = member
     for _ in range(rounds):
@@ -48,7 +48,7 @@ def by_histograms(image: WorkingImage, member: F32, hard: I8, rounds: int, trust
         current = cut.astype(np.float32)
         if not cut.any() or cut.all():
             break
-    return cut, odds
+    return cut
 
 
 def by_odds(image: WorkingImage, odds: F32, hard: I8, strength: float = 4.0, limit: float = 6.0) -> Bool:
@@ -58,6 +58,8 @@ def by_odds(image: WorkingImage, odds: F32, hard: I8, strength: float = 4.0, lim
     channel, and each of its two frozen colour models one Gaussian, flat along the two colour channels: the negative
     log likelihoods then differ by exactly the wanted amount.
     """
+    if odds.size == 1:
+        return np.asarray(np.where(hard == 0, odds > 0, hard > 0), np.bool_)
     level = np.clip(np.rint(odds / limit * LEVELS) + LEVELS, 0, 2 * LEVELS).astype(np.uint8)
     shown = np.dstack([image.contrast, level])
     variance = 2 * LEVELS * LEVELS / (strength * limit)
@@ -72,7 +74,7 @@ def by_odds(image: WorkingImage, odds: F32, hard: I8, strength: float = 4.0, lim
     trimap = np.where(odds > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     trimap[hard > 0] = cv2.GC_FGD
     trimap[hard < 0] = cv2.GC_BGD
-    cv2.grabCut(shown, trimap, None, model(0), model(2 * LEVELS), 1, cv2.GC_EVAL_FREEZE_MODEL)
+    cv2.grabCut(shown, trimap, (0, 0, 1, 1), model(0), model(2 * LEVELS), 1, cv2.GC_EVAL_FREEZE_MODEL)
     return np.asarray((trimap & 1).astype(bool), np.bool_)
 
 
@@ -85,7 +87,7 @@ def _colour_odds(image: WorkingImage, member: F32) -> F32:
     return np.asarray(np.clip(np.log(share / other), -4, 4), np.float32)
 
 
-def _smoothed(histogram: npt.NDArray[np.float64]) -> F32:
+def _smoothed(histogram: npt.NDArray[np.generic]) -> F32:
     kernel = cv2.getGaussianKernel(5, 1.0).astype(np.float32).ravel()
     one = np.ones(1, np.float32)
     cube = histogram.astype(np.float32).reshape(LAB_BINS)

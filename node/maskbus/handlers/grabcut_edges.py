@@ -27,7 +27,7 @@ def to_full(image: WorkingImage, cut: Bool) -> Bool:
     height, width = image.guide.shape[:2]
     soft = cut.astype(np.float32)
     if cut.shape == (height, width):
-        return cut.copy()
+        return np.array(cut, np.bool_)
     large = np.asarray(cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     mask = large > 0.5
     if cut.all() or not cut.any():
@@ -44,13 +44,13 @@ def to_full(image: WorkingImage, cut: Bool) -> Bool:
             wide = int(left * across), min(int(np.ceil(right * across)) + 1, cut.shape[1])
             if not band[high[0] : high[1], wide[0] : wide[1]].any():
                 continue
-            to_small = np.float32([[across, 0, (left + 0.5) * across - 0.5], [0, down, (top + 0.5) * down - 0.5]])
+            to_small = np.array(
+                [[across, 0, (left + 0.5) * across - 0.5], [0, down, (top + 0.5) * down - 0.5]], np.float32
+            )
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             size = (right - left, bottom - top)
             local = cv2.warpAffine(model, to_small, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-            near = cv2.warpAffine(
-                band.astype(np.float32), to_small, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
-            )
+            near = cv2.warpAffine(band.astype(np.float32), to_small, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
             colours = image.guide[top:bottom, left:right].astype(np.float32)
             filtered = (local[..., :3] * colours).sum(axis=2) + local[..., 3]
             tile = mask[top:bottom, left:right]

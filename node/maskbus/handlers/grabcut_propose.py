@@ -7,7 +7,7 @@ The pull of the starting shape fades as the colour models settle (deterministic 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -68,7 +68,14 @@ def box_cover(shape: tuple[int, int], box: F32) -> npt.NDArray[np.bool_]:
 
 
 def propose(image: WorkingImage, pointers: Pointers) -> F32:
-    """Return (N, K) memberships 0…1, one column for each scale, smallest first."""
+    """Return (N, K) memberships 0…1, one column for each scale, smallest first.
+
+    Clicks of both kinds without a mask are taken as a mask from the clicks on the object, then corrected by the others:
+    a click on the background says where the object ends only once it is known where it seemed to go on.
+    """
+    if pointers.prior is None and pointers.box is None and len(pointers.negative):
+        first = propose(image, Pointers(pointers.positive, pointers.negative[:0]))
+        pointers = replace(pointers, prior=first.mean(axis=1)[image.labels])
     count = len(image.area)
     fixed = np.zeros(count, np.float32)
     # A region under clicks of both kinds is left to the pixels.
@@ -80,7 +87,7 @@ def propose(image: WorkingImage, pointers: Pointers) -> F32:
         fixed[outside] = -1
     pull, steady = _shape_odds(image, pointers, outside)
     background = _background_weight(image, pointers, outside)
-    member = 1 / (1 + np.exp(-3 * pull - steady))
+    member = 1 / (1 + np.exp(np.clip(-3 * pull - steady, -30, 30)))
     gain, least = PULL, PULL_LEFT if pointers.prior is None else PULL_OF_MASK
     kept = np.zeros_like(member)
     for turn in range(ROUNDS):
@@ -112,11 +119,11 @@ def _shape_odds(image: WorkingImage, pointers: Pointers, outside: npt.NDArray[np
         if outside.any():
             depth = geodesic(image, np.flatnonzero(outside))
             far = 0.5 * far + 0.5 * (1 - depth / max(float(depth.max()), 1e-6))
-        radii = np.float32(BOX_RADII)
+        radii = np.array(BOX_RADII, np.float32)
     else:
         far = _distance(image, pointers.positive)
         spread = np.ptp(pointers.positive, axis=0).max(initial=0) / 2 / np.sqrt(image.labels.size)
-        radii = np.maximum(np.float32(CLICK_RADII), spread)
+        radii = np.maximum(np.array(CLICK_RADII, np.float32), spread)
         steady[image.rim] -= RIM_ODDS
     if len(pointers.negative) and len(pointers.positive):
         near = _distance(image, pointers.positive)
@@ -136,8 +143,10 @@ def _corrected(image: WorkingImage, pointers: Pointers, prior: F32) -> F32:
             row = min(max(round(float(point[1])), 0), prior.shape[0] - 1)
             if reach[row, column] == 0:
                 continue
+            # Without any mask there is no edge to measure to.
+            limit = min(float(reach[row, column]), float(max(prior.shape)))
             far = _distance(image, point[None])[:, None] * np.sqrt(prior.size)
-            share = np.clip(1.5 - far / (reach[row, column] * np.float32(CORRECTION_RADII)), 0, 1)
+            share = np.clip(1.5 - far / (limit * np.array(CORRECTION_RADII, np.float32)), 0, 1)
             pull = (1 - share) * pull + share * sign
     return np.asarray(pull, np.float32)
 

@@ -7,6 +7,7 @@ cell of a grid, so that what follows handles some 800 regions instead of pixels,
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -140,8 +141,8 @@ def _watershed(lab: F32, gradient: F32) -> I32:
     xs = np.linspace(0, width, max(1, round(width / CELL)) + 1).astype(int)
     markers = np.zeros((height + 2, width + 2), np.int32)
     found = 0
-    for top, bottom in zip(ys[:-1], ys[1:], strict=True):
-        for left, right in zip(xs[:-1], xs[1:], strict=True):
+    for top, bottom in pairwise(ys):
+        for left, right in pairwise(xs):
             # Only the middle of the cell, so that two markers never meet on one edge.
             high, wide = (bottom - top + 2) // 4, (right - left + 2) // 4
             if bottom - top <= 2 * high or right - left <= 2 * wide:
@@ -150,7 +151,9 @@ def _watershed(lab: F32, gradient: F32) -> I32:
             row, column = divmod(int(inner.argmin()), inner.shape[1])
             found += 1
             markers[1 + top + high + row, 1 + left + wide + column] = found
-    scaled = np.clip(lab * np.float32([2.55, 1.5, 1.5]) + np.float32([0, 128, 128]), 0, 255).astype(np.uint8)
+    scaled = np.clip(lab * np.array([2.55, 1.5, 1.5], np.float32) + np.array([0, 128, 128], np.float32), 0, 255).astype(
+        np.uint8
+    )
     # cv2.watershed marks the outermost pixels as lines: a frame of one pixel takes them.
     cv2.watershed(cv2.copyMakeBorder(scaled, 1, 1, 1, 1, cv2.BORDER_REPLICATE), markers)
     labels = markers[1:-1, 1:-1].astype(np.float32)
@@ -192,7 +195,7 @@ def _neighbour_table(first: I32, second: I32, cost: F32, count: int) -> tuple[I3
 
 def _colour_kernel(colour: F32) -> F32:
     # Lightness counts half: shading changes it more than the hue.
-    scaled = colour * np.float32([np.sqrt(0.5), 1, 1])
+    scaled = colour * np.array([np.sqrt(0.5), 1, 1], np.float32)
     norms = (scaled * scaled).sum(axis=1)
     squared = np.maximum(norms[:, None] + norms[None] - 2 * scaled @ scaled.T, 0)
     narrow = np.exp(-squared / (2 * COLOUR_SIGMA**2))
@@ -215,10 +218,11 @@ def _principal_colours(small: U8) -> U8:
     _, axes = np.linalg.eigh(pixels.T @ pixels / len(pixels))
     # 0.55 keeps the longest diagonal of the colour cube inside a byte.
     projected = pixels @ axes[:, :0:-1] * 0.55 + 128
-    return np.clip(projected, 0, 255).astype(np.uint8).reshape(*small.shape[:2], 2)
+    return np.asarray(np.clip(projected, 0, 255).astype(np.uint8).reshape(*small.shape[:2], 2), np.uint8)
 
 
 def _histogram_bins(lab: F32) -> I32:
-    scaled = (lab + np.float32([0, 64, 64])) / np.float32([100, 128, 128]) * np.float32(LAB_BINS)
-    index = np.clip(scaled, 0, np.float32(LAB_BINS) - 1).astype(np.int32)
+    bins = np.array(LAB_BINS, np.float32)
+    scaled = (lab + np.array([0, 64, 64], np.float32)) / np.array([100, 128, 128], np.float32) * bins
+    index = np.clip(scaled, 0, bins - 1).astype(np.int32)
     return np.asarray((index[..., 0] * LAB_BINS[1] + index[..., 1]) * LAB_BINS[2] + index[..., 2], np.int32)

@@ -131,7 +131,7 @@ class Admission:
 
     def _check_size(self, message: dict[str, Any]) -> None:
         size = len(pack(message))
-        if size > 4 * self._limits.control_bytes:
+        if size > self._limits.control_bytes:
             raise WireError("too_large", "The options and the prompt are too large.", "options")
 
     def _remember(self, model: str, kept: KeptImage, *, new: bool) -> Callable[[int], None]:

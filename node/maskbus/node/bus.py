@@ -27,10 +27,18 @@ from maskbus.node.publisher import Publisher
 
 log = logging.getLogger(__name__)
 
+# Plain ints: combining zmq's flags as the enumerations they are costs a microsecond each time.
+_NOW = int(zmq.DONTWAIT)
+_NOW_AND_MORE = int(zmq.DONTWAIT) | int(zmq.SNDMORE)
+_READABLE = int(zmq.POLLIN)
 _AT_ONCE = 64
 """Messages taken from one socket before the others have their turn."""
-_WAITING = 32
-"""Messages the system queues for one peer in either direction. Beyond, requesters wait and subscribers miss some."""
+_REQUESTS_WAITING = 32
+"""Requests of one peer that are taken in ahead of time. Beyond, its socket blocks."""
+_REPLIES_WAITING = 1000
+"""Replies that wait for one peer to read them. Many, as one that pipelines gets them in bursts; beyond, they are dropped."""
+_TOPICS_WAITING = 32
+"""Published messages that wait for one subscriber. Beyond, it misses some."""
 _LINGER_MS = 1000
 _ZERO_COPY = 16 * 1024
 """From this size on a frame is handed to the socket as it is; below, copying costs less than keeping track."""
@@ -77,8 +85,8 @@ class Bus:
         self._stack.callback(self._waker.close)
         self._waker.setblocking(False)
         self._poller.register(self._wake, zmq.POLLIN)
-        self._requests = self._socket(zmq.ROUTER, config)
-        self._topics = self._socket(zmq.XPUB, config)
+        self._requests = self._socket(zmq.ROUTER, config, _REPLIES_WAITING)
+        self._topics = self._socket(zmq.XPUB, config, _TOPICS_WAITING)
         self._requests.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._topics.setsockopt(zmq.XPUB_VERBOSE, 1)
 
@@ -129,8 +137,7 @@ class Bus:
 
     def _send(self, route: Any, message: Sequence[Frame]) -> bool:
         try:
-            self._requests.send_multipart([*route, b""], zmq.SNDMORE | zmq.DONTWAIT)
-            _send_frames(self._requests, message)
+            _send_frames(self._requests, [*route, b"", *message])
         except zmq.ZMQError as error:
             # EHOSTUNREACH: the peer is gone. EAGAIN: it does not read, and its queue is full.
             log.debug("A reply could not be delivered: %s", error)
@@ -194,10 +201,11 @@ class Bus:
 
     def _take_requests(self) -> None:
         for _ in range(_AT_ONCE):
-            try:
-                parts = self._requests.recv_multipart(zmq.DONTWAIT, copy=False)
-            except zmq.Again:
+            if not self._requests.getsockopt(zmq.EVENTS) & _READABLE:
                 return
+            parts = [self._requests.recv(_NOW, copy=False)]
+            while parts[-1].more:
+                parts.append(self._requests.recv(_NOW, copy=False))
             # [identity] [empty] [header] [attachment]*
             route = (parts[0].bytes,)
             if len(parts) < 2 or len(parts[1]) != 0:
@@ -236,12 +244,12 @@ class Bus:
 
     # -- sockets -------------------------------------------------------------------------------------------------------
 
-    def _socket(self, kind: int, config: Config) -> zmq.Socket[bytes]:
+    def _socket(self, kind: int, config: Config, waiting: int) -> zmq.Socket[bytes]:
         made = self._context.socket(kind)
         self._stack.callback(made.close)
         made.setsockopt(zmq.LINGER, _LINGER_MS)
-        made.setsockopt(zmq.SNDHWM, _WAITING)
-        made.setsockopt(zmq.RCVHWM, _WAITING)
+        made.setsockopt(zmq.SNDHWM, waiting)
+        made.setsockopt(zmq.RCVHWM, _REQUESTS_WAITING)
         made.setsockopt(zmq.MAXMSGSIZE, config.max_frame_bytes)
         made.setsockopt(zmq.TCP_KEEPALIVE, 1)
         made.setsockopt(zmq.IPV6, int(any("[" in endpoint for endpoint in [*config.bind, *config.publish])))
@@ -286,8 +294,8 @@ def _preloaded(config: Config, catalogue: Catalogue) -> list[str]:
 def _send_frames(target: zmq.Socket[bytes], message: Sequence[Frame]) -> None:
     last = len(message) - 1
     for i, frame in enumerate(message):
-        size = memoryview(frame).nbytes
-        target.send(frame, zmq.DONTWAIT | (zmq.SNDMORE if i < last else 0), copy=size < _ZERO_COPY)
+        size = frame.nbytes if isinstance(frame, memoryview) else len(frame)
+        target.send(frame, _NOW_AND_MORE if i < last else _NOW, copy=size < _ZERO_COPY)
 
 
 def _unlink(endpoint: str) -> None:

@@ -89,5 +89,7 @@ class Publisher:
 
 def _retained(name: str, frames: list[Frame], number: int) -> list[Frame]:
     plain = header.unpack(bytes(frames[0]), DEFAULT_LIMITS)
+    plain.pop("id", None)
+    plain.pop("image_id", None)
     plain |= {"topic": name.rpartition(":")[2], "published": number, "retained": True}
     return [name.encode(), header.pack(plain), *frames[1:]]

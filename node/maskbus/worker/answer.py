@@ -19,7 +19,7 @@ _BLOBS: dict[str, Callable[[npt.NDArray[np.bool_]], Payload]] = {
     "bits": bits.pack,
     "bits+zlib": bits.pack_zlib,
     "png": png.encode_mask,
-    "raw": lambda mask: _bytes_of(np.where(mask, np.uint8(255), np.uint8(0))),
+    "raw": lambda mask: _bytes_of(np.negative(mask.view(np.uint8))),
 }
 
 

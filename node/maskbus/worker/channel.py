@@ -96,8 +96,8 @@ class Channel:
         """Return the messages that are complete, without waiting. Raises `ChannelClosed` once nothing more can come."""
         closed: ChannelClosed | None = None
         try:
-            while self._readable():
-                self._read(_DONT_WAIT)
+            while self._readable() and self._read(_DONT_WAIT):
+                pass
         except BlockingIOError:
             pass
         except ChannelClosed as error:
@@ -113,10 +113,12 @@ class Channel:
             return True
         return bool(select.select([self._socket], [], [], 0)[0])
 
-    def _read(self, flags: int) -> None:
-        """Take what the socket has; put what is complete into the inbox."""
+    def _read(self, flags: int) -> bool:
+        """Take what the socket has; put what is complete into the inbox. Tell whether there may be more."""
+        room = _DIRECT
         try:
             if self._large is not None:
+                room = len(self._large) - self._filled
                 count = self._socket.recv_into(memoryview(self._large)[self._filled :], 0, flags)
                 self._filled += count
                 if self._filled == len(self._large):
@@ -134,6 +136,7 @@ class Channel:
         if count == 0:
             raise ChannelClosed("The other end closed the line.")
         self._parse()
+        return count == room
 
     def _parse(self) -> None:
         position, buffer = 0, self._buffer

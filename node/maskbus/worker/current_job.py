@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from typing import Any
 
 from maskbus.interfaces import DeadlinePassed, JobAborted
-from maskbus.worker.channel import Channel, Frame, unpack
+from maskbus.worker.channel import Channel, unpack
 
 
 class Inbox:
@@ -14,33 +15,30 @@ class Inbox:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._waiting: deque[list[Frame]] = deque()
+        self._waiting: deque[dict[str, Any]] = deque()
         self._cancelled: set[int] = set()
 
-    def next(self) -> list[Frame]:
-        """Wait for the next message that is no cancellation."""
-        while True:
-            frames = self._waiting.popleft() if self._waiting else self._channel.receive()
-            if not self._note(frames):
-                return frames
+    def next(self) -> dict[str, Any]:
+        """Wait for the next message that is no cancellation, and return it."""
+        while not self._waiting:
+            self._sort(unpack(self._channel.receive()[0]))
+        return self._waiting.popleft()
 
     def is_cancelled(self, number: int) -> bool:
         """Look, without waiting, whether the node has taken a job back."""
         for frames in self._channel.poll():
-            if not self._note(frames):
-                self._waiting.append(frames)
+            self._sort(unpack(frames[0]))
         return number in self._cancelled
 
     def forget(self, number: int) -> None:
         """Drop what was noted about a job that is over."""
         self._cancelled.discard(number)
 
-    def _note(self, frames: list[Frame]) -> bool:
-        message = unpack(frames[0])
-        if message["type"] != "cancel":
-            return False
-        self._cancelled.add(message["job"])
-        return True
+    def _sort(self, message: dict[str, Any]) -> None:
+        if message["type"] == "cancel":
+            self._cancelled.add(message["job"])
+        else:
+            self._waiting.append(message)
 
 
 class CurrentJob:

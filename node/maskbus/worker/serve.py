@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from maskbus.interfaces import DecodeOptions, Handler, HandlerError, Image, LoadContext
+from maskbus.interfaces import DeadlinePassed, DecodeOptions, Handler, HandlerError, Image, LoadContext
 from maskbus.worker.answer import MasksEncoder, check
 from maskbus.worker.channel import Channel, ChannelClosed, Frame, pack, unpack
 from maskbus.worker.current_job import CurrentJob, Inbox
@@ -23,6 +23,9 @@ from maskbus_wire import frames, prompts, replies
 from maskbus_wire.errors import WireError
 
 log = logging.getLogger(__name__)
+
+_SWEEP = 1.0
+"""Seconds between two looks for slots that the node has removed."""
 
 HandlerFinder = Callable[[str], type[Handler]]
 
@@ -74,7 +77,7 @@ def _load(channel: Channel, hello: Mapping[str, Any], find_handler: HandlerFinde
     try:
         handler = find_handler(hello["handler"])(context)
     except HandlerError as error:
-        channel.send([pack({"type": "failed", "code": error.code, "message": _sentence(error)})])
+        channel.send([pack({"type": "failed", "code": error.code, "message": str(error)})])
     except MemoryError:
         channel.send(
             [pack({"type": "failed", "code": "out_of_memory", "message": "The model does not fit into memory."})]
@@ -82,7 +85,7 @@ def _load(channel: Channel, hello: Mapping[str, Any], find_handler: HandlerFinde
     except Exception as error:
         log.exception("The model %s could not be loaded.", hello["model"])
         message = f"The model could not be loaded: {type(error).__name__}: {error}"
-        channel.send([pack({"type": "failed", "code": "model_unavailable", "message": _sentence(message)})])
+        channel.send([pack({"type": "failed", "code": "model_unavailable", "message": message})])
     else:
         channel.send([pack({"type": "ready"})])
         return handler
@@ -99,12 +102,15 @@ class _Worker:
         self._cache = EmbeddingCache(hello["embedding_bytes"])
 
     def run(self) -> None:
+        swept = time.monotonic()
         while True:
-            message = unpack(self._inbox.next()[0])
+            message = self._inbox.next()
             if message["type"] == "stop":
                 return
             self._work(message)
-            self._slots.forget_removed()
+            if time.monotonic() > swept + _SWEEP:
+                self._slots.forget_removed()
+                swept = time.monotonic()
 
     def beat(self, stop: threading.Event, period: float, orphaned: Callable[[], None]) -> None:
         """Send signs of life. When nobody takes them any more the node is dead, and so is this process's purpose."""
@@ -127,7 +133,6 @@ class _Worker:
         number = message["job"]
         job = CurrentJob(number, message["deadline"], self._inbox)
         try:
-            job.check()
             control, payload = self._answer(message, job)
         except Exception as error:
             code, text, path = _explain(error)
@@ -154,12 +159,15 @@ class _Worker:
 
         embedding = self._cache.get(digest) if keeps else None
         cached = embedding is not None
+        if job.remaining() <= 0:
+            raise DeadlinePassed("The deadline passed before the worker could begin.")
         if embedding is None:
             image = open_image()
             with clock.stage("embed_ms"):
                 embedding = self._handler.embed([image], job)[0]
             if keeps:
                 self._cache.put(digest, embedding)
+                job.check()
         answer = {
             "model": message["model"],
             "width": picture["width"],
@@ -172,7 +180,6 @@ class _Worker:
             done = replies.Embedded(**answer, timings=clock.timings(), embedding_bytes=int(embedding.nbytes))
             return {"type": "done", "job": job.number, "outputs": [["", 1]]}, [frames.encode(done)[0]]
 
-        job.check()
         height, width = picture["height"], picture["width"]
         prompt = read(
             msgspec.convert(message["prompt"], prompts.Prompt, builtin_types=(bytes,)),
@@ -186,7 +193,6 @@ class _Worker:
         with clock.stage("decode_ms"):
             masks = self._handler.decode(embedding, prompt, options, job)
         check(masks, height, width, logits=wants_logits)
-        job.check()
         return self._encode(masks, open_image, answer, outputs, job.number, clock)
 
     def _encode(
@@ -206,8 +212,9 @@ class _Worker:
                 fields, attachments = encoder.fields(output["encodings"], inline=output["inline"])
             topic = output["topic"]
             if topic:
-                fields |= {"topic": output["asked"], "published": number}
-            reply = replies.Masks(**answer, **fields, timings=clock.timings())
+                # Subscribers are not the requester: what only it may use stays out.
+                fields |= {"topic": output["asked"], "published": number, "id": "", "image_id": None}
+            reply = replies.Masks(**{**answer, **fields}, timings=clock.timings())
             payload += frames.encode(reply, attachments)
             layout.append([topic, 1 + len(attachments)])
         return {"type": "done", "job": number, "outputs": layout}, payload
@@ -254,19 +261,14 @@ class _Stage:
 def _explain(error: Exception) -> tuple[str, str, str]:
     """Return code, sentence and path of what went wrong; log what is our fault or the handler's."""
     if isinstance(error, WireError):
-        return error.code, _sentence(error.message), error.path
+        return error.code, error.message, error.path
     if isinstance(error, HandlerError):
-        return error.code, _sentence(error), "prompt" if error.code in {"unsupported_prompt", "invalid_value"} else ""
+        return error.code, str(error), "prompt" if error.code in {"unsupported_prompt", "invalid_value"} else ""
     name, text = type(error).__name__, str(error)
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or (name == "error" and "memory" in text.lower()):
         return "out_of_memory", "The worker ran out of memory on this request.", ""
     log.error("The handler failed.", exc_info=error)
     return "internal", "The model failed on this request; the node's log has more.", ""
-
-
-def _sentence(text: object) -> str:
-    words = " ".join(str(text).split())[:500]
-    return words if words.endswith((".", "!", "?")) else words + "."
 
 
 def _resident_bytes() -> int:

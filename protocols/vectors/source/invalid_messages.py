@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
+
 from maskbus_wire import header, rle
 from maskbus_wire.prompts import Image, LogitsPrompt, MaskPrompt, Prompt
 from maskbus_wire.replies import REPLIES
 from maskbus_wire.requests import OPERATIONS
-
 from source import pictures
 from source.vector import Json, invalid
 

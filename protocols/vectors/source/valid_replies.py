@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+
 from maskbus_wire import bits, geometry, label_map, rle
 from maskbus_wire.checks import IMAGE_ENCODINGS
 from maskbus_wire.errors import CODES
@@ -31,7 +32,6 @@ from maskbus_wire.replies import (
     TopicStats,
     WorkerStats,
 )
-
 from source import pictures
 from source.vector import Json, plain, typed
 

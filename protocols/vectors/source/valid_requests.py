@@ -6,10 +6,10 @@ import base64
 
 import msgpack
 import numpy as np
+
 from maskbus_wire import bits, rle
 from maskbus_wire.prompts import Image, LogitsPrompt, MaskPrompt, Prompt
 from maskbus_wire.requests import Cancel, Describe, Embed, Ping, Release, Segment, Stats
-
 from source import pictures
 from source.vector import Json, plain, typed
 

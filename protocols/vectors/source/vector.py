@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+
 from maskbus_wire import frames, header
 from maskbus_wire.replies import Reply
 from maskbus_wire.requests import Request

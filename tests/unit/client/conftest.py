@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,23 @@ class Asked:
 Script = Callable[["FakeNode", Asked], None]
 
 
+def bound(context: zmq.Context, kind: int, endpoint: str) -> tuple[zmq.Socket, str]:
+    """Return a bound socket and where. libzmq gives the address of a closed socket back a moment after `close`."""
+    socket = context.socket(kind)
+    socket.linger = 0
+    socket.sndhwm = 0
+    give_up = time.monotonic() + 5
+    while True:
+        try:
+            socket.bind(endpoint)
+            return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EADDRINUSE or time.monotonic() > give_up:
+                socket.close()
+                raise
+            time.sleep(0.002)
+
+
 @dataclass
 class FakeNode:
     context: zmq.Context
@@ -60,14 +78,8 @@ class FakeNode:
         self.work: queue.Queue[Asked] = queue.Queue()
         """The requests that need a model, and `cancel`s, to wait for in a test."""
         self._commands: queue.Queue[Callable[[], None] | None] = queue.Queue()
-        self.router = self.context.socket(zmq.ROUTER)
-        self.router.linger = 0
-        self.router.bind(self.endpoint)
-        self.endpoint = self.router.getsockopt_string(zmq.LAST_ENDPOINT)
-        self.xpub = self.context.socket(zmq.XPUB)
-        self.xpub.linger = 0
-        self.xpub.bind(self.publish_endpoint)
-        self.publish_endpoint = self.xpub.getsockopt_string(zmq.LAST_ENDPOINT)
+        self.router, self.endpoint = bound(self.context, zmq.ROUTER, self.endpoint)
+        self.xpub, self.publish_endpoint = bound(self.context, zmq.XPUB, self.publish_endpoint)
         self.subscribed: queue.Queue[bytes] = queue.Queue()
         door = f"inproc://{secrets.token_hex(8)}"
         self._bell_in = self.context.socket(zmq.PAIR)

@@ -1,4 +1,4 @@
-"""The rules of retry, probe and deadline, without a socket and without waiting: the test is the transport and the clock."""
+"""The rules of retry, probe and deadline without a socket or a wait: the test is the transport and the clock."""
 
 from __future__ import annotations
 

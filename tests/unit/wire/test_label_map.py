@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from maskbus_wire import label_map
 
 

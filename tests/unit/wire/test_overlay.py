@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from maskbus_wire import overlay
 
 
@@ -80,10 +81,10 @@ def test_no_masks():
 
 
 def test_colours_differ_and_do_not_depend_on_the_count():
-    table = overlay.palette(30).astype(int)
+    table = overlay.palette(20).astype(int)
     assert np.array_equal(overlay.palette(7), table[:7])
     distances = np.abs(table[:, np.newaxis] - table[np.newaxis]).sum(axis=2)
-    assert distances[~np.eye(30, dtype=bool)].min() > 20
+    assert distances[~np.eye(20, dtype=bool)].min() > 40
     assert np.abs(np.diff(table, axis=0)).sum(axis=1).min() > 150
 
 

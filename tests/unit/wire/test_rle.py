@@ -5,8 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from maskbus_wire import rle
 from pycocotools import mask as coco
+
+from maskbus_wire import rle
+
+# pycocotools' own decoder, under numpy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 def reference(mask):

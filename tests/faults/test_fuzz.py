@@ -1,0 +1,257 @@
+"""Fifty thousand messages that nobody should send, through a real socket, to a node with a real worker process."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from maskbus_wire import frames
+from maskbus_wire.errors import CODES
+from maskbus_wire.replies import Error, Masks, Pong
+from maskbus_wire.requests import Ping
+from support.nodes import LiveNode, live_node
+from support.peer import TINY, Peer, segment
+
+VECTORS = Path(__file__).parents[2] / "protocols" / "vectors"
+BATCH = 100
+BATCHES = 460
+STRUCTURED = 4_000
+SEED = 20_240_607
+
+
+def request_vectors() -> list[list[bytes]]:
+    found = []
+    for path in sorted(VECTORS.glob("*alid/*.json")):
+        vector = json.loads(path.read_text())
+        if vector["kind"] == "request":
+            found.append([bytes.fromhex(frame) for frame in vector["frames"]])
+    assert found
+    return found
+
+
+CORPUS = request_vectors()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[LiveNode]:
+    with live_node(
+        models=["echo"], preload=["echo"], image_bytes=64 << 20, kept_bytes=8 << 20, deadline_ms=5000
+    ) as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def peer(running: LiveNode) -> Iterator[Peer]:
+    with running.peer() as made:
+        assert isinstance(made.ask(segment(), TINY), Masks)
+        yield made
+
+
+def flip(rng: random.Random, parts: list[bytes]) -> None:
+    i = rng.randrange(len(parts))
+    data = bytearray(parts[i] or b"\0")
+    for _ in range(rng.randint(1, 4)):
+        data[rng.randrange(len(data))] = rng.randrange(256)
+    parts[i] = bytes(data)
+
+
+def cut(rng: random.Random, parts: list[bytes]) -> None:
+    i = rng.randrange(len(parts))
+    parts[i] = parts[i][: rng.randrange(len(parts[i]) + 1)]
+
+
+def insert(rng: random.Random, parts: list[bytes]) -> None:
+    i = rng.randrange(len(parts))
+    at = rng.randrange(len(parts[i]) + 1)
+    parts[i] = parts[i][:at] + rng.randbytes(rng.randint(1, 9)) + parts[i][at:]
+
+
+def drop(rng: random.Random, parts: list[bytes]) -> None:
+    parts.pop(rng.randrange(len(parts)))
+
+
+def double(rng: random.Random, parts: list[bytes]) -> None:
+    parts.insert(rng.randrange(len(parts) + 1), rng.choice(parts))
+
+
+def shuffle(rng: random.Random, parts: list[bytes]) -> None:
+    rng.shuffle(parts)
+
+
+def replace_field(rng: random.Random, parts: list[bytes]) -> None:
+    """Put something else where a field was, somewhere in the tree."""
+    try:
+        tree = msgpack.unpackb(parts[0], strict_map_key=False)
+    except Exception:
+        return
+    places: list[tuple[Any, Any]] = []
+
+    def walk(node: Any) -> None:
+        items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+        for key, value in items:
+            places.append((node, key))
+            walk(value)
+
+    walk(tree)
+    if places:
+        node, key = rng.choice(places)
+        node[key] = rng.choice(WILD)(rng)
+        parts[0] = msgpack.packb(tree)
+
+
+WILD: list[Callable[[random.Random], Any]] = [
+    lambda rng: None,
+    lambda rng: rng.choice([True, False]),
+    lambda rng: rng.randint(-(2**63), 2**64 - 1),
+    lambda rng: rng.choice([0, -1, 1, 2**31, 2**63, 65536]),
+    lambda rng: rng.choice([float("nan"), float("inf"), -0.0, 1e308, 0.5]),
+    lambda rng: rng.randbytes(rng.randrange(20)),
+    lambda rng: "".join(chr(rng.randrange(1, 0xD7FF)) for _ in range(rng.randrange(20))),
+    lambda rng: rng.choice(["rgb8", "jpeg", "raw", "echo", "batch", "png_base64", "segment", "1.0", "9.9", "data:,x"]),
+    lambda rng: [],
+    lambda rng: {},
+    lambda rng: [[0, 0]] * rng.choice([1, 3, 2000]),
+    lambda rng: {"encoding": "rle", "counts": "zzz"},
+]
+MUTATIONS = [flip, flip, cut, insert, drop, double, shuffle, replace_field, replace_field, replace_field]
+
+
+def mutated(rng: random.Random) -> list[bytes]:
+    """Return the frames of a message, delimiter included."""
+    if rng.random() < 0.1:
+        return [rng.randbytes(rng.randrange(64)) for _ in range(rng.randint(1, 4))]
+    parts = list(rng.choice(CORPUS))
+    for _ in range(rng.randint(0, 3)):
+        if parts:
+            rng.choice(MUTATIONS)(rng, parts)
+    return [b"", *parts] if rng.random() < 0.98 else parts or [b"x"]
+
+
+def answers(peer: Peer, messages: list[list[bytes]]) -> list[Any]:
+    """Send all, receive as many replies, and see that nothing more comes."""
+    for message in messages:
+        peer.socket.send_multipart(message)
+    replies = [peer.receive()[0] for _ in messages]
+    pong = peer.ask(Ping(id="end of batch"))
+    assert isinstance(pong, Pong), pong
+    assert pong.id == "end of batch"
+    return replies
+
+
+def assert_sane(replies: list[Any]) -> None:
+    for reply in replies:
+        if isinstance(reply, Error):
+            assert reply.code in CODES
+            assert reply.code not in {"internal", "worker_died", "out_of_memory"}, reply
+            assert reply.message.endswith((".", "!", "?", "…")), reply
+            assert "Traceback" not in reply.message
+
+
+@seed(SEED)
+@settings(
+    max_examples=BATCHES,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    print_blob=True,
+)
+@given(number=st.integers(0, 2**63))
+@pytest.mark.timeout(400)
+def test_mutated_messages(running: LiveNode, peer: Peer, number: int) -> None:
+    rng = random.Random(number)
+    assert_sane(answers(peer, [mutated(rng) for _ in range(BATCH)]))
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.binary(max_size=8)
+    | st.sampled_from(["rgb8", "png", "rle", "echo", "stream", "raw"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=8,
+)
+IMAGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "encoding": st.sampled_from(["rgb8", "mono8", "bgra8", "jpeg", "png", "webp", "gif"]) | VALUES,
+        "width": st.integers(-1, 7) | VALUES,
+        "height": st.integers(-1, 7) | VALUES,
+        "step": st.integers(-1, 30) | VALUES,
+        "attachment": st.integers(-1, 2) | VALUES,
+        "data": st.binary(max_size=60) | VALUES,
+        "base64": st.text(max_size=20) | VALUES,
+        "image_id": st.text(max_size=4) | VALUES,
+    },
+)
+PROMPTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "points": st.lists(st.tuples(st.floats(-1, 6), st.floats(-1, 6)), max_size=3) | VALUES,
+        "labels": st.lists(st.integers(0, 1), max_size=3) | VALUES,
+        "boxes": st.lists(st.tuples(*[st.integers(-1, 6)] * 4), max_size=3) | VALUES,
+        "mask": st.fixed_dictionaries({"encoding": st.sampled_from(["rle", "bits", "png", "raw"])}) | VALUES,
+        "logits": VALUES,
+        "text": st.lists(st.text(max_size=5), max_size=2) | VALUES,
+    },
+)
+REQUESTS = st.fixed_dictionaries(
+    {"maskbus": st.just("1.0") | VALUES, "op": st.sampled_from(["segment", "segment", "embed", "release"]) | VALUES},
+    optional={
+        "id": st.text(max_size=5) | VALUES,
+        "image": IMAGES | VALUES,
+        "prompt": PROMPTS | VALUES,
+        "model": st.sampled_from(["", "echo"]) | VALUES,
+        "encodings": st.lists(st.sampled_from(["rle", "raw", "labels", "logits", "polygon"]), max_size=3) | VALUES,
+        "keep": st.booleans() | VALUES,
+        "inline": st.booleans() | VALUES,
+        "publish": st.text(max_size=4) | VALUES,
+        "deadline_ms": st.integers(-1, 5000) | VALUES,
+        "lane": VALUES,
+        "options": VALUES,
+    },
+)
+
+
+@seed(SEED)
+@settings(
+    max_examples=STRUCTURED,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    print_blob=True,
+)
+@given(request=REQUESTS, attachments=st.lists(st.binary(max_size=64), max_size=2))
+@pytest.mark.timeout(400)
+def test_structured_messages(peer: Peer, request: dict[str, Any], attachments: list[bytes]) -> None:
+    assert_sane(answers(peer, [[b"", msgpack.packb(request), *attachments]]))
+
+
+def test_node_is_as_it_was(running: LiveNode, peer: Peer) -> None:
+    """Run last: what fifty thousand messages have left behind."""
+    assert isinstance(peer.ask(segment(), TINY), Masks)
+    stats = running.stats()
+    assert stats.workers[0].restarts == 0
+    assert stats.shm_bytes <= 64 << 20
+    assert stats.unanswerable == 0
+    assert not {"internal", "worker_died", "out_of_memory"} & set(stats.models[0].errors)
+    assert stats.received >= BATCH * BATCHES + STRUCTURED
+
+
+def test_frame_over_the_cap_costs_the_peer_its_connection() -> None:
+    """Documented as unanswerable: the transport drops who sends more than the cap."""
+    with live_node(models=["echo"], max_frame_bytes=100_000) as node, node.peer() as good, node.peer() as bad:
+        bad.send_raw([frames.encode(Ping())[0], bytes(200_000)])
+        assert isinstance(good.ask(Ping()), Pong)
+        assert bad.quiet(300)
+        assert isinstance(good.ask(segment(), TINY), Masks)
