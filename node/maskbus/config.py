@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -175,6 +177,9 @@ def _from_text(name: str, text: str, origin: str) -> Any:
 
 
 def _checked(values: dict[str, Any], origin: dict[str, str]) -> Config:
+    for name in values:
+        if name not in Config.__struct_fields__:
+            raise ConfigError(f"{name} ({origin[name]}): there is no such setting.")
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
@@ -192,6 +197,8 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Config:
             may_be_zero = name in {"threads", "worker_memory_bytes", "stop_timeout_s", "hang_grace_s", "topic_bytes"}
             if not (value >= 0 if may_be_zero else value > 0):
                 raise wrong(name, f"must be {'at least' if may_be_zero else 'more than'} 0; it is {value}.")
+            if math.isinf(value):
+                raise wrong(name, "must be finite.")
     if config.log_level not in {"debug", "info", "warning", "error"}:
         raise wrong("log_level", f"is debug, info, warning or error; it is {config.log_level!r}.")
     if config.heartbeat_timeout_s < 2 * config.heartbeat_s:
@@ -213,9 +220,17 @@ def _check_endpoint(endpoint: str, allow_remote: bool, wrong: Any) -> None:
     host, _, port = address.rpartition(":")
     if not host or not (port.isdigit() or port == "*"):
         raise wrong(f"{endpoint!r} has no port; write tcp://127.0.0.1:7710, say.")
-    local = host in {"localhost", "[::1]"} or host.startswith("127.")
-    if not local and not allow_remote:
+    if not _is_local(host) and not allow_remote:
         raise wrong(
             f"{endpoint!r} can be reached from other machines, and nobody is authenticated there. "
             "If the network is yours alone, set allow_remote = true."
         )
+
+
+def _is_local(host: str) -> bool:
+    if host in {"localhost", "[::1]"}:
+        return True
+    try:
+        return ipaddress.IPv4Address(host).is_loopback
+    except ValueError:
+        return False

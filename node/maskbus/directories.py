@@ -19,7 +19,10 @@ def private(path: Path) -> Path:
     Raises:
         UnsafeDirectory: if it is a link, somebody else's, or open to others.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UnsafeDirectory(f"{path} is not a directory.") from None
     if sys.platform == "win32":
         return path
     status = path.lstat()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from types import TracebackType
@@ -13,17 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import zmq
 
-from maskbus_client import endpoints, image_input, sockets
-from maskbus_client.aio_socket import Watched
+from maskbus_client import endpoints, image_input
+from maskbus_client.aio_link import Inbox, SharedLink
 from maskbus_client.aio_subscription import AsyncSubscription
 from maskbus_client.core import Peer, Policy, check_deadline
 from maskbus_client.errors import ClientClosed
 from maskbus_client.handle import KeptImage
-from maskbus_client.link import Arrival, Garbage, Link, new_id
+from maskbus_client.link import Link, new_id
 from maskbus_client.operations import Operations, show_signature
 from maskbus_client.steps import Connect, Event, Flow, Send
 from maskbus_wire import requests
-from maskbus_wire.frames import Buffer, encode
+from maskbus_wire.frames import encode
 
 if TYPE_CHECKING:
     from typing import Concatenate, ParamSpec
@@ -87,8 +85,8 @@ class AsyncClient:
         self._operations = Operations(Peer(self._endpoint, policy))
         self._context: Context = context or zmq.Context()
         self._owns_context = context is None
-        self._current: _SharedLink | None = None
-        self._links: set[_SharedLink] = set()
+        self._current: SharedLink | None = None
+        self._links: set[SharedLink] = set()
         self._closed = False
         self._subscriptions: weakref.WeakSet[AsyncSubscription] = weakref.WeakSet()
 
@@ -179,8 +177,8 @@ class AsyncClient:
     async def _run(self, flow: Flow[T]) -> T:
         """Run a flow to its end, sharing the connection with the others."""
         self._check_open()
-        inbox = _Inbox()
-        link: _SharedLink | None = None
+        inbox = Inbox()
+        link: SharedLink | None = None
         ids: list[str] = []
         try:
             event: Event = None
@@ -212,16 +210,16 @@ class AsyncClient:
             flow.close()
             self._leave(link, ids)
 
-    def _connect(self, instead_of: Link | None) -> _SharedLink:
+    def _connect(self, instead_of: Link | None) -> SharedLink:
         """Return the connection new requests go over; another call may have replaced a lost one already."""
         self._check_open()
         if self._current is None or self._current is instead_of:
-            self._current = _SharedLink(self._context, self.endpoint, self._drop)
+            self._current = SharedLink(self._context, self.endpoint)
             self._links.add(self._current)
         self._current.users += 1
         return self._current
 
-    def _leave(self, link: _SharedLink | None, ids: list[str]) -> None:
+    def _leave(self, link: SharedLink | None, ids: list[str]) -> None:
         if link is None:
             return
         for name in ids:
@@ -230,7 +228,7 @@ class AsyncClient:
         link.users -= 1
         self._drop(link)
 
-    def _drop(self, link: _SharedLink) -> None:
+    def _drop(self, link: SharedLink) -> None:
         """Close a connection that has been replaced, once nobody waits for an answer over it."""
         if link is not self._current and not link.users and link in self._links:
             self._links.discard(link)
@@ -259,71 +257,3 @@ class AsyncImageHandle(KeptImage):
             # An error under way matters more than one about tidying up; a lost image needs no release.
             if error is None:
                 raise
-
-
-class _SharedLink(Link):
-    """A connection with its socket, and who waits for what over it."""
-
-    def __init__(self, context: Context, endpoint: str, drop: Callable[[_SharedLink], None]) -> None:
-        super().__init__()
-        self.inboxes: dict[str, _Inbox] = {}
-        self.users = 0
-        socket = sockets.open_dealer(context, endpoint)
-        # A `cancel` that was sent last still goes out, to a node that takes it.
-        socket.setsockopt(zmq.LINGER, 100)
-        self.watched = Watched(socket, self._deliver)
-
-    def _deliver(self, frames: list[Buffer]) -> None:
-        arrival = self.open(frames)
-        if arrival is None:
-            return
-        inbox = self.inboxes.get(arrival.id) if isinstance(arrival, Arrival) else None
-        if inbox is not None:
-            inbox.put(arrival)
-            return
-        waiting = set(self.inboxes.values())
-        if isinstance(arrival, Arrival):
-            if arrival.id:
-                return  # an answer nobody waits for any more
-            if len(waiting) > 1:
-                # An error without an id is about one of these calls; nobody can say which.
-                arrival = Garbage(str(arrival.plain.get("message", "an error without an id")))
-        for inbox in waiting:
-            inbox.put(arrival)
-
-
-class _Inbox:
-    """What has come for one call."""
-
-    def __init__(self) -> None:
-        self._messages: deque[Arrival | Garbage] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-        self._failure: Exception | None = None
-
-    def put(self, message: Arrival | Garbage) -> None:
-        self._messages.append(message)
-        self._wake(self._waiter)
-
-    def fail(self, error: Exception) -> None:
-        self._failure = error
-        self._wake(self._waiter)
-
-    async def get(self, until: float) -> Arrival | Garbage | None:
-        """Return the next message, or None once the clock says `until`."""
-        if not self._messages and self._failure is None:
-            loop = asyncio.get_running_loop()
-            self._waiter = loop.create_future()
-            timer = loop.call_later(max(0.0, until - time.monotonic()), self._wake, self._waiter)
-            try:
-                await self._waiter
-            finally:
-                timer.cancel()
-                self._waiter = None
-        if self._failure is not None:
-            raise self._failure
-        return self._messages.popleft() if self._messages else None
-
-    @staticmethod
-    def _wake(waiter: asyncio.Future[None] | None) -> None:
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)

@@ -231,19 +231,14 @@ def _rle(mask: Mask) -> NDArray[np.bool_]:
 def _png(mask: Mask) -> NDArray[np.bool_]:
     from maskbus_wire import png
 
-    return _sound(png.decode_mask(mask._held("png"), mask.height, mask.width))
+    return png.decode_mask(mask._held("png"), mask.height, mask.width)
 
 
 def _png_base64(mask: Mask) -> NDArray[np.bool_]:
     from maskbus_wire import base64_text, png
 
     data = base64_text.decode(mask._reply.png_base64 or "", max_bytes=DEFAULT_LIMITS.frame_bytes)
-    return _sound(png.decode_mask(data, mask.height, mask.width))
-
-
-def _sound(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return a mask whose True is 1: Pillow's one-bit pictures have 255 there, which sums and views go wrong with."""
-    return np.not_equal(mask.view(np.uint8), 0)
+    return png.decode_mask(data, mask.height, mask.width)
 
 
 def _polygon(mask: Mask) -> NDArray[np.bool_]:

@@ -16,12 +16,11 @@ from maskbus_client import endpoints, image_input, sockets
 from maskbus_client.core import Peer, Policy, check_deadline
 from maskbus_client.errors import ClientClosed, DeadlineExceeded, NodeError
 from maskbus_client.handle import KeptImage
-from maskbus_client.link import Arrival, Garbage, Link, new_id
+from maskbus_client.link import Arrival, Garbage
 from maskbus_client.operations import Operations, show_signature
+from maskbus_client.socket_link import SocketLink
 from maskbus_client.steps import Connect, Event, Flow, Send
 from maskbus_client.subscription import Subscription
-from maskbus_wire import requests
-from maskbus_wire.frames import encode
 
 if TYPE_CHECKING:
     from typing import Concatenate, ParamSpec
@@ -94,7 +93,7 @@ class Client:
         self._operations = Operations(Peer(self._endpoint, policy))
         self._context: Context = context or zmq.Context()
         self._owns_context = context is None
-        self._idle: list[_SocketLink] = []
+        self._idle: list[SocketLink] = []
         self._busy = 0
         self._state = threading.Condition()
         self._closed = False
@@ -195,7 +194,7 @@ class Client:
 
     def _run(self, flow: Flow[T]) -> T:
         """Run a flow to its end on a connection that is this call's own."""
-        link: _SocketLink | None = None
+        link: SocketLink | None = None
         last: Send | None = None
         with self._state:
             self._check_open()
@@ -236,14 +235,14 @@ class Client:
             flow.close()
             self._give_back(link, usable)
 
-    def _connect(self, *, fresh: bool) -> _SocketLink:
+    def _connect(self, *, fresh: bool) -> SocketLink:
         with self._state:
             self._check_open()
             if not fresh and self._idle:
                 return self._idle.pop()
-        return _SocketLink(sockets.open_dealer(self._context, self.endpoint))
+        return SocketLink(sockets.open_dealer(self._context, self.endpoint))
 
-    def _give_back(self, link: _SocketLink | None, usable: bool) -> None:
+    def _give_back(self, link: SocketLink | None, usable: bool) -> None:
         with self._state:
             if link is not None:
                 if usable and not self._closed:
@@ -254,7 +253,7 @@ class Client:
             if self._closed:
                 self._state.notify_all()
 
-    def _wait(self, link: _SocketLink, until: float) -> Arrival | Garbage | None:
+    def _wait(self, link: SocketLink, until: float) -> Arrival | Garbage | None:
         while True:
             left = until - time.monotonic()
             link.patience(min(max(left, 0.0), SLICE))
@@ -293,24 +292,3 @@ class ImageHandle(KeptImage):
             # An error under way matters more than one about tidying up; a lost image needs no release.
             if error is None:
                 raise
-
-
-class _SocketLink(Link):
-    """A connection with its socket."""
-
-    def __init__(self, socket: zmq.Socket[bytes]) -> None:
-        super().__init__()
-        self.socket = socket
-        self._timeout_ms = -1
-
-    def patience(self, seconds: float) -> None:
-        """Have the next receive give up after so long; the socket is only told where that changes."""
-        timeout_ms = int(seconds * 1000) + 1
-        if timeout_ms != self._timeout_ms:
-            self.socket.setsockopt(zmq.RCVTIMEO, timeout_ms)
-            self._timeout_ms = timeout_ms
-
-    def abandon(self, id: str) -> None:
-        """Tell the node that nobody waits for an answer any more, without waiting for it to say so."""
-        self.socket.setsockopt(zmq.LINGER, 100)
-        sockets.send(self.socket, encode(requests.Cancel(id=new_id(), target=id)), copy=True)

@@ -95,9 +95,7 @@ class _Conversation:
         begin = time.perf_counter()
         self.handle = client.image(photo.data, model=model)
         round_trip_ms = (time.perf_counter() - begin) * 1e3
-        self.table.add_row(
-            f"load {self.handle.model}, keep the picture", "", "", "", f"{round_trip_ms:.1f} ms"
-        )
+        self.table.add_row(f"load {self.handle.model}, keep the picture", "", "", "", f"{round_trip_ms:.1f} ms")
 
     def ask(self, name: str, **prompt: Any) -> Result:
         """Send a prompt alone: the picture is there already."""
@@ -126,10 +124,11 @@ def _converse(client: Client, photo: Photo, scene: Scene, model: str, console: C
     console.print()
     console.print(conversation.table)
     console.print()
+    dots = [(*scene.click, 1), (*unwanted, 0)]
     return [
         Panel("photo", "the photo", pixels),
-        Panel("click", "a click", click.overlay(pixels), points=[(*scene.click, 1)]),
-        Panel("corrected", "a second click: not this", corrected.overlay(pixels), points=[(*scene.click, 1), (*unwanted, 0)]),
+        Panel("click", "a click", click.overlay(pixels), points=dots[:1]),
+        Panel("corrected", "a second click: not this", corrected.overlay(pixels), points=dots),
         Panel("box", "a box", boxed.overlay(pixels), boxes=[scene.box]),
     ]
 

@@ -25,10 +25,13 @@ class _Signals:
 
     def __init__(self) -> None:
         self.bus: Bus | None = None
-        # SIGBREAK is what a Windows console sends where others send SIGTERM.
-        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), self._received)
+        # SIGHUP is a terminal that goes away; SIGBREAK is what a Windows console sends where others send SIGTERM.
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            # A shell has SIGINT ignored for what it starts in the background, where it may be sent on purpose;
+            # SIGHUP is ignored because someone wrote nohup.
+            if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
+                signal.signal(number, self._received)
 
     def _received(self, number: int, frame: FrameType | None) -> None:
         if self.bus is None:

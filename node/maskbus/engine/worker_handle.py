@@ -125,7 +125,8 @@ class WorkerHandle:
             return
         try:
             for message in self._channel.poll():
-                self._take(message, now)
+                if self._channel is not None:  # else it has been ended: nothing it said later counts
+                    self._take(message, now)
         except ChannelClosed:
             self._lost(now)
 
@@ -199,23 +200,23 @@ class WorkerHandle:
             self.state, self.failure = "ready", ""
             self._events.free(self)
         elif kind == "failed":
-            self.failure_code = message["code"]
-            self._end(now, message["message"], quietly=True)
+            self._end(now, message["message"], code=message["code"], quietly=True)
         elif self.job is not None and message["job"] == self.job.number:
             self._finish(message, frames[1:], now)
 
     def _finish(self, message: Mapping[str, Any], frames: list[Frame], now: float) -> None:
         assert self.job is not None
         job, self.job = self.job, None
+        if message["type"] == "error" and message["code"] == "out_of_memory":
+            self._end(now, "It ran out of memory.")  # it is about to exit: nothing more must be given to it
+            self._events.failed(self, job, message["code"], message["message"], message["path"])
+            return
         self.state = "ready"
         if message["type"] == "done":
             self._wait = self._patience.backoff
             self._events.done(self, job, message, frames)
         else:
             self._events.failed(self, job, message["code"], message["message"], message["path"])
-            if message["code"] == "out_of_memory":  # it is about to exit: nothing more must be given to it
-                self._end(now, "It ran out of memory.")
-                return
         self._events.free(self)
 
     def _lost(self, now: float) -> None:
@@ -227,9 +228,10 @@ class WorkerHandle:
             how = body.ended()
         self._end(now, f"The worker process {how or 'closed its line'}.")
 
-    def _end(self, now: float, reason: str, *, quietly: bool = False) -> None:
+    def _end(self, now: float, reason: str, *, code: str = "model_unavailable", quietly: bool = False) -> None:
         """End the process, answer its job, and plan its return."""
         loading = self.state == "starting"
+        self.failure_code = code
         (log.info if quietly else log.warning)("Worker of %s on %s: %s", self.spec.model, self.spec.device, reason)
         self._close()
         for body in self._ended:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.handlers.grabcut_regions import F32, LAB_BINS, WorkingImage
+from maskbus.handlers.grabcut_regions import F32, LAB_BINS, Pixels
 
 Bool = npt.NDArray[np.bool_]
 I8 = npt.NDArray[np.int8]
@@ -20,7 +20,7 @@ LEVELS = 12
 """Grey levels that stand for the largest odds in the channel that carries them."""
 
 
-def by_mixtures(image: WorkingImage, member: F32, hard: I8, rounds: int) -> Bool:
+def by_mixtures(image: Pixels, member: F32, hard: I8, rounds: int) -> Bool:
     """Cut with mixtures of Gaussians, GrabCut's own. Sure regions of `member`, (h, w) 0…1, are kept as they are.
 
     `hard`, (h, w), is 1 where a pixel must be object, -1 where it must not, else 0.
@@ -38,7 +38,7 @@ def by_mixtures(image: WorkingImage, member: F32, hard: I8, rounds: int) -> Bool
     return np.asarray((trimap & 1).astype(bool), np.bool_)
 
 
-def by_histograms(image: WorkingImage, member: F32, hard: I8, rounds: int, trust: float = 1.0) -> Bool:
+def by_histograms(image: Pixels, member: F32, hard: I8, rounds: int, trust: float = 1.0) -> Bool:
     """Cut with colour histograms and, weighted by `trust`, the log odds of `member`."""
     believed = trust * np.clip(np.log((member + 0.02) / (1.02 - member)), -4, 4)
     current = member
@@ -51,7 +51,7 @@ def by_histograms(image: WorkingImage, member: F32, hard: I8, rounds: int, trust
     return cut
 
 
-def by_odds(image: WorkingImage, odds: F32, hard: I8, strength: float = 4.0, limit: float = 6.0) -> Bool:
+def by_odds(image: Pixels, odds: F32, hard: I8, strength: float = 4.0, limit: float = 6.0) -> Bool:
     """Cut for log odds given pixel by pixel, (h, w), against the contrast of the picture.
 
     `cv2.grabCut` knows only odds that follow from colour. So the picture it is shown has the odds as its third
@@ -78,7 +78,16 @@ def by_odds(image: WorkingImage, odds: F32, hard: I8, strength: float = 4.0, lim
     return np.asarray((trimap & 1).astype(bool), np.bool_)
 
 
-def _colour_odds(image: WorkingImage, member: F32) -> F32:
+def separation(image: Pixels, cut: Bool, around: Bool) -> float:
+    """Return 1 minus the overlap of the colour histograms inside `cut` and in what of `around` is not in it."""
+    count = int(np.prod(LAB_BINS))
+    inside = _smoothed(np.bincount(image.bins[cut], minlength=count))
+    outside = _smoothed(np.bincount(image.bins[around & ~cut], minlength=count))
+    inside, outside = (histogram / max(float(histogram.sum()), 1e-6) for histogram in (inside, outside))
+    return float(np.clip(1 - np.minimum(inside, outside).sum(), 0, 1))
+
+
+def _colour_odds(image: Pixels, member: F32) -> F32:
     """Return the log odds of each colour bin, from histograms smoothed over neighbouring bins."""
     inside = _smoothed(np.bincount(image.bins.ravel(), member.ravel(), int(np.prod(LAB_BINS))))
     outside = _smoothed(np.bincount(image.bins.ravel(), 1 - member.ravel(), int(np.prod(LAB_BINS))))

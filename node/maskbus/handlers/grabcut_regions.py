@@ -30,6 +30,22 @@ LAB_BINS = (24, 32, 32)
 
 
 @dataclass(frozen=True)
+class Pixels:
+    """Hold the colours of the working copy, or of a rectangle in it, as the cuts want them."""
+
+    small: U8
+    """(h, w, 3) BGR."""
+    contrast: U8
+    """(h, w, 2) along the two strongest colour directions."""
+    bins: I32
+    """(h, w) index into the colour histogram."""
+
+    def crop(self, part: tuple[slice, slice]) -> Pixels:
+        """Return the rectangle `part`, rows and columns."""
+        return Pixels(np.ascontiguousarray(self.small[part]), self.contrast[part], self.bins[part])
+
+
+@dataclass(frozen=True)
 class WorkingImage:
     """Hold what decode needs of one picture. w and h are of the working copy, N is the number of regions."""
 
@@ -62,6 +78,11 @@ class WorkingImage:
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         return sum(int(getattr(self, field.name).nbytes) for field in fields(self))
+
+    @property
+    def pixels(self) -> Pixels:
+        """The whole working copy's colours."""
+        return Pixels(self.small, self.contrast, self.bins)
 
     @property
     def scale(self) -> tuple[float, float]:

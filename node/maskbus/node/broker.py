@@ -211,6 +211,7 @@ class Broker:
         if all(worker.failure for worker in workers):
             job.finish()
             raise WireError(*_failure(workers[0]))
+        self._tally(job.model)  # from here on `stats` knows of the model
         self._deadlines.add(job)
         for worker in workers:
             if worker.state == "ready" and self._may_take(worker, job):

@@ -46,7 +46,8 @@ def test_help_imports_nothing_heavy() -> None:
             main(["segment", "--help"])
         except SystemExit:
             pass
-        print([name for name in ("cv2", "numpy", "rich", "zmq", "PIL", "psutil", "maskbus_client") if name in sys.modules])
+        heavy = ("cv2", "numpy", "rich", "zmq", "PIL", "psutil", "maskbus_client")
+        print([name for name in heavy if name in sys.modules])
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -67,7 +67,8 @@ def drawn(thing: RenderableType, width: int = 120) -> str:
 def test_everything_is_there() -> None:
     text = drawn(screen.frame("tcp://host:1", BUSY))
     row = next(line for line in text.splitlines() if line.startswith("grabcut") and "12.3" in line)
-    assert row.split() == ["grabcut", "1", "22", "333", "1", "12.3", "80.1", "251.0", "4321", "busy", "7,", "worker_died", "1"]
+    assert row.split(maxsplit=9)[1:9] == ["1", "22", "333", "1", "12.3", "80.1", "251.0", "4321"]
+    assert row.rstrip().endswith("busy 7, worker_died 1")
     row = next(line for line in text.splitlines() if "4711" in line)
     assert row.split() == ["grabcut", "cpu", "busy", "4711", "2", "300", "MiB", "3", "in", "5.0", "MiB", "70", "9"]
     for words in (

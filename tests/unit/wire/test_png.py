@@ -99,3 +99,8 @@ def test_masks_that_cannot_be_written():
         png.encode_mask(np.zeros((2, 2), np.uint8))
     with pytest.raises(ValueError, match="no pixels"):
         png.encode_mask(np.zeros((0, 2), np.bool_))
+
+
+def test_true_is_one_in_memory():
+    mask = np.eye(9, dtype=np.bool_)
+    assert png.decode_mask(png.encode_mask(mask), 9, 9).view(np.uint8).max() == 1

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from maskbus.interfaces import DeadlinePassed, JobAborted
-from maskbus.worker.channel import Channel, ChannelClosed, pack, unpack
+from maskbus.worker.channel import Channel, ChannelClosed, pack
 from maskbus.worker.current_job import CurrentJob, Inbox
 
 FAR = 1e12
@@ -53,10 +53,10 @@ def test_jobs_that_come_while_one_runs_are_kept_in_order(line):
     tell(node, "cancel", 9)
     CurrentJob(7, FAR, inbox).check()
     tell(node, "stop", 0)
-    assert [unpack(inbox.next()[0])["job"] for _ in range(2)] == [8, 9]
+    assert [inbox.next()["job"] for _ in range(2)] == [8, 9]
     with pytest.raises(JobAborted):
         CurrentJob(9, FAR, inbox).check()
-    assert unpack(inbox.next()[0])["type"] == "stop"
+    assert inbox.next()["type"] == "stop"
 
 
 def test_a_cancellation_of_a_job_that_is_over_is_not_remembered(line):
@@ -74,6 +74,6 @@ def test_the_end_of_the_line(line):
     tell(node, "job", 8)
     node.close()
     assert not inbox.is_cancelled(7)
-    assert unpack(inbox.next()[0])["job"] == 8
+    assert inbox.next()["job"] == 8
     with pytest.raises(ChannelClosed):
         inbox.next()
