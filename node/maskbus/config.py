@@ -70,6 +70,8 @@ class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     """Deadline of requests that name none, milliseconds."""
     queue_length: int = 64
     """Requests that may wait for one model; one more is answered `busy`."""
+    image_dir: str = ""
+    """Directory of the images in shared memory; empty: one on the memory file system, where the system has it."""
     image_bytes: int = 1024 * MIB
     """Shared memory for images, bytes; it is reserved as it is needed."""
     kept_bytes: int = 512 * MIB

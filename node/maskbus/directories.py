@@ -49,8 +49,10 @@ def runtime(configured: str = "") -> Path:
     return private(Path(tempfile.gettempdir()) / f"maskbus-{_user()}")
 
 
-def shared_memory() -> Path:
+def shared_memory(configured: str = "") -> Path:
     """Return the directory of images in shared memory: on a memory file system where the system has one."""
+    if configured:
+        return private(Path(configured).expanduser())
     memory = Path("/dev/shm")
     base = memory if memory.is_dir() and os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
     return private(base / f"maskbus-images-{_user()}")

@@ -15,7 +15,6 @@ import psutil
 import pytest
 import zmq
 
-from maskbus import directories
 from maskbus_client import Client
 from maskbus_wire.replies import Error, Masks, Statistics
 from maskbus_wire.requests import Stats
@@ -34,11 +33,9 @@ def context() -> Iterator[zmq.Context]:
 
 def instance_of(pid: int) -> Path:
     """Return the directory in shared memory whose lock the process holds."""
-    for file in psutil.Process(pid).open_files():
-        path = Path(file.path)
-        if path.name == "lock" and path.parent.parent == directories.shared_memory():
-            return path.parent
-    raise AssertionError("the node holds no directory")
+    locks = [Path(file.path) for file in psutil.Process(pid).open_files() if Path(file.path).name == "lock"]
+    assert len(locks) == 1
+    return locks[0].parent
 
 
 def statistics(peer: Peer) -> Statistics:
@@ -47,15 +44,16 @@ def statistics(peer: Peer) -> Statistics:
     return reply
 
 
-def test_killed_node_leaves_nothing_for_long(context: zmq.Context) -> None:
-    with node_process() as node, Peer(context, node.endpoint) as peer:
+def test_killed_node_leaves_nothing_for_long(context: zmq.Context, tmp_path: Path) -> None:
+    private = ("--image-dir", str(tmp_path / "images"))  # no other node shall sweep it first
+    with node_process(*private) as node, Peer(context, node.endpoint) as peer:
         assert isinstance(peer.ask(segment(keep=True), TINY), Masks)
         worker = psutil.Process(statistics(peer).workers[0].pid)
         left = instance_of(node.process.pid)
         node.kill()
         worker.wait(20)  # a worker whose node is gone ends by itself
         assert any(left.iterdir())
-        with node_process() as successor:
+        with node_process(*private) as successor:
             assert not left.exists()
             assert instance_of(successor.process.pid).exists()
 
@@ -109,11 +107,14 @@ def test_second_signal_ends_at_once(context: zmq.Context) -> None:
         while not (stats := statistics_from(context, node.endpoint)).workers or stats.workers[0].state != "busy":
             pass
         node.signal()
-        node.signal()
+        with Peer(context, node.endpoint) as other:
+            while not isinstance(other.ask(segment("failing"), TINY), Error):
+                pass  # two signals of one kind that come at once are one
+            node.signal()
         reply, _ = peer.receive()
         assert isinstance(reply, Error)
         assert reply.code == "shutting_down"
-        node.wait()
+        assert node.wait() == 0
 
 
 def test_client_killed_in_mid_request(context: zmq.Context) -> None:

@@ -200,6 +200,13 @@ def test_without_a_node_it_says_what_to_do(command: list[str]) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("endpoint", [f"ipc:///{'x' * 200}", "tcp://two words:99"])
+def test_an_endpoint_that_cannot_be_is_one_line(endpoint: str) -> None:
+    done = maskbus("ping", "--endpoint", endpoint, code=1)
+    assert done.stderr.startswith("maskbus: ")
+    assert done.stderr.count("\n") == 1
+
+
 # -- segmenting ----------------------------------------------------------------------------------------------------
 
 
@@ -217,6 +224,13 @@ def test_segment_prints_a_table_and_writes_the_pictures(node: Node, photo: Path)
     assert (mask & disc).sum() / (mask | disc).sum() > 0.9
     painted = pixels_of(photo.parent / "disc-masks.png")
     assert painted.shape == (120, 160, 3)
+
+
+def test_brackets_in_a_name_are_no_markup(node: Node, photo: Path) -> None:
+    photo.rename(photo.parent / "[red]cat[bold].png")
+    done = maskbus("segment", "[red]cat[bold].png", "--model", "echo", "--endpoint", node.endpoint, cwd=photo.parent)
+    assert "No masks." in done.stdout
+    assert "written: [red]cat[bold]-masks.png" in done.stdout
 
 
 def test_segment_answers_in_json_alone(node: Node, photo: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
+from rich.markup import escape
 
 from maskbus.cli import demo_pictures, own_node, tables
 from maskbus.cli.demo_pictures import Panel
@@ -34,8 +34,8 @@ class Scene:
     box: tuple[float, float, float, float]
 
 
-COFFEE = Scene(click=(300, 180), unwanted=(430, 250), box=(318, 205, 412, 330))
-"""A click in the cup takes the saucer too; a second one takes the saucer away. The box is the spoon's."""
+ASTRONAUT = Scene(click=(220, 350), unwanted=(20, 250), box=(140, 10, 300, 200))
+"""A click on the suit takes stripes of the flag too; a second one takes them away. The box is round the head."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,38 +45,37 @@ def run(arguments: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     strip = Path(arguments.picture) if arguments.picture else out / "demo.png"
     strip.parent.mkdir(parents=True, exist_ok=True)
-    console = tables.console()
-    console.print(f"photo    {photo.path.name}, {photo.width} × {photo.height} pixels", soft_wrap=True)
+    print(f"photo    {photo.path.name}, {photo.width} × {photo.height} pixels")
     begin = time.perf_counter()
     with own_node.running(arguments.model) as ready:
         endpoint = ready.endpoints[0]
-        console.print(f"node     {endpoint}, a process of its own, listens after {time.perf_counter() - begin:.1f} s")
+        print(f"node     {endpoint}, a process of its own, listens after {time.perf_counter() - begin:.1f} s")
         with Client(endpoint, deadline=_DEADLINE) as client:
-            panels = _converse(client, photo, scene, arguments.model, console)
-    console.print("node     stopped")
+            panels = _converse(client, photo, scene, arguments.model)
+    print("node     stopped")
     for panel in panels[1:]:
         path = out / f"{panel.name}.png"
         demo_pictures.annotated(panel).save(path)
-        console.print(f"written  {path}: {panel.caption}", soft_wrap=True)
+        print(f"written  {path}: {panel.caption}")
     demo_pictures.strip(panels).save(strip, optimize=True)
-    console.print(f"written  {strip}: all of them", soft_wrap=True)
+    print(f"written  {strip}: all of them")
     return 0
 
 
 def _scene(name: str | None) -> tuple[Photo, Scene]:
     if name is None:
-        return read_photo(str(_coffee())), COFFEE
+        return read_photo(str(_astronaut())), ASTRONAUT
     photo = read_photo(name)
     width, height = photo.width, photo.height
     box = (0.2 * width, 0.2 * height, 0.8 * width, 0.8 * height)
     return photo, Scene(click=(width // 2, height // 2), unwanted=None, box=box)
 
 
-def _coffee() -> Path:
+def _astronaut() -> Path:
     """Return the photo that comes with scikit-image, which need not be imported for it."""
     found = importlib.util.find_spec("skimage")
     for place in (found.submodule_search_locations or []) if found else []:
-        path = Path(place) / "data" / "coffee.png"
+        path = Path(place) / "data" / "astronaut.png"
         if path.is_file():
             return path
     raise CommandFailed(
@@ -95,7 +94,7 @@ class _Conversation:
         begin = time.perf_counter()
         self.handle = client.image(photo.data, model=model)
         round_trip_ms = (time.perf_counter() - begin) * 1e3
-        self.table.add_row(f"load {self.handle.model}, keep the picture", "", "", "", f"{round_trip_ms:.1f} ms")
+        self.table.add_row(f"load {escape(self.handle.model)}, keep the picture", "", "", "", f"{round_trip_ms:.1f} ms")
 
     def ask(self, name: str, **prompt: Any) -> Result:
         """Send a prompt alone: the picture is there already."""
@@ -111,7 +110,7 @@ class _Conversation:
         return result
 
 
-def _converse(client: Client, photo: Photo, scene: Scene, model: str, console: Console) -> list[Panel]:
+def _converse(client: Client, photo: Photo, scene: Scene, model: str) -> list[Panel]:
     """Ask for everything, print where the time went, and return the answers."""
     conversation = _Conversation(client, photo, model)
     pixels = picture.from_file(photo.data)
@@ -121,9 +120,9 @@ def _converse(client: Client, photo: Photo, scene: Scene, model: str, console: C
         both = [scene.click, unwanted]
         corrected = conversation.ask("a second click: not this", points=both, labels=[1, 0])
         boxed = conversation.ask("a box", box=scene.box)
-    console.print()
-    console.print(conversation.table)
-    console.print()
+    print()
+    tables.console().print(conversation.table)
+    print()
     dots = [(*scene.click, 1), (*unwanted, 0)]
     return [
         Panel("photo", "the photo", pixels),

@@ -29,6 +29,8 @@ def explain(error: Exception) -> str | None:
         return f"{error.name} is not installed: pip install 'maskbus[node]'"
     if isinstance(error, OSError) and error.strerror and not _is_ours(error):
         return f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}."
+    if _is_of(error, "zmq", "ZMQError"):
+        return f"ZeroMQ: {error}. Is the endpoint right?"
     if _is_ours(error):
         return " ".join(filter(None, [_one_line(str(error)), _HINTS.get(getattr(error, "code", ""))]))
     return None
@@ -38,9 +40,13 @@ _OURS = frozenset({"maskbus", "maskbus_client", "maskbus_wire"})
 
 
 def _is_ours(error: Exception) -> bool:
-    """Tell whether the error is the client's. Its module is looked up, not imported: not every command uses it."""
-    errors = sys.modules.get("maskbus_client.errors")
-    return errors is not None and isinstance(error, errors.MaskbusError)
+    return _is_of(error, "maskbus_client.errors", "MaskbusError")
+
+
+def _is_of(error: Exception, module: str, kind: str) -> bool:
+    """Tell whether the error is of this kind. Its module is looked up, not imported: not every command uses it."""
+    found = sys.modules.get(module)
+    return found is not None and isinstance(error, getattr(found, kind))
 
 
 def _one_line(text: str) -> str:

@@ -30,7 +30,7 @@ def running(model: str = "") -> Iterator[ReadyLine]:
     command += ["--bind", _ANY_PORT, "--publish", _ANY_PORT]
     if model:
         command += ["--model", model, "--preload", model, "--default-model", model]
-    # A session of its own: Ctrl-C is for the command, which then ends the node.
+    # Apart from this terminal: Ctrl-C is for the command, which then ends the node.
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 from maskbus.cli import connection, own_node, segment_report
 from maskbus.cli.failure import CommandFailed
 from maskbus.cli.parser import DEFAULT_ENDPOINT
-from maskbus_client.errors import MaskbusError
 from maskbus_client.results import Result
 from maskbus_client.sync import Client
 from maskbus_wire import compressed_image
@@ -77,18 +77,25 @@ def read_photo(name: str) -> Photo:
 
 def read_mask(name: str, photo: Photo) -> NDArray[np.bool_]:
     """Return the mask file called `name`, bool (H, W), of the photo's size. Raises as `read_photo`."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
+    data = Path(name).read_bytes()
     try:
-        with Image.open(name) as opened:
-            array: NDArray[np.bool_] = np.asarray(opened.convert("L")) != 0
-    except UnidentifiedImageError:
-        raise CommandFailed(f"{name} is not a picture.") from None
-    if array.shape != (photo.height, photo.width):
-        height, width = array.shape
+        encoding, width, height = compressed_image.probe(data)
+    except ValueError:
+        encoding, width, height = None, 0, 0
+    if encoding != "png":
+        raise CommandFailed(f"{name} is not a PNG picture.")
+    # Before anything is decoded: how large a picture is, its header may lie about.
+    if (height, width) != (photo.height, photo.width):
         raise CommandFailed(
             f"The mask {name} has {width} × {height} pixels, {photo.path} has {photo.width} × {photo.height}."
         )
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            array: NDArray[np.bool_] = np.asarray(opened.convert("L")) != 0
+    except (OSError, SyntaxError, ValueError):  # all of which Pillow raises for damaged files
+        raise CommandFailed(f"{name} is damaged.") from None
     return array
 
 
@@ -181,7 +188,5 @@ def _ask(
             deadline=deadline,
             **prompt,
         )
-    except MaskbusError:
-        raise
     except ValueError as error:  # what the client checks before anything is sent
         raise CommandFailed(str(error)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from maskbus.cli import tables
@@ -23,11 +24,14 @@ _STAGES = (
 
 def print_table(result: Result, round_trip_ms: float, files: dict[str, list[str]]) -> None:
     """Print a table of the masks, where the time went, and which files were written."""
-    console = tables.console()
-    console.print(mask_table(result) if len(result) else "No masks.")
-    console.print(timings_line(result, round_trip_ms), soft_wrap=True)
+    if len(result):
+        tables.console().print(mask_table(result))
+    else:
+        print("No masks.")
+    # Not by rich: what stands in brackets in a name is part of the name.
+    print(timings_line(result, round_trip_ms))
     for path in [*files["picture"], *files["masks"]]:
-        console.print(f"written: {path}", soft_wrap=True)
+        print(f"written: {path}")
 
 
 def mask_table(result: Result) -> Table:
@@ -42,7 +46,7 @@ def mask_table(result: Result) -> Table:
     for i, mask in enumerate(result):
         cells = [str(i), *map(str, mask.bbox), str(mask.area), f"{100 * mask.area / pixels:.1f} %"]
         cells += [f"{mask.predicted_iou:.3f}", f"{mask.stability_score:.3f}"]
-        table.add_row(*cells, *([mask.label or ""] if has_labels else []))
+        table.add_row(*cells, *([escape(mask.label or "")] if has_labels else []))
     return table
 
 

@@ -89,6 +89,10 @@ class Arena:
         """Bytes of the slots that are leased now."""
         return sum(slot.size for slot in self._leased)
 
+    def can_hold(self, nbytes: int) -> bool:
+        """Tell whether `nbytes` would fit if nothing else were there."""
+        return _size_class(nbytes) <= self._capacity
+
     def lease(self, nbytes: int) -> Slot:
         """Return a slot for `nbytes`, held once by the caller.
 

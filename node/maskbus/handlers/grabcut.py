@@ -33,6 +33,9 @@ class GrabCutHandler(Handler):
     soft memberships of these regions at several scales; a graph cut (Rother et al. 2004) makes pixels of them; a guided
     filter (He et al. 2010) brings the cut to the full picture's edges.
 
+    Corrective clicks work best with the previous answer's mask beside all clicks so far: the search then starts from
+    that mask, turned round about the clicks that contradict it. Every click is obeyed to the pixel.
+
     `predicted_iou` and `stability_score` are described at `grabcut_objects.Candidate`.
     """
 

@@ -229,6 +229,8 @@ class Admission:
         return plain, {"slot": slot.name, "ranges": ranges}
 
     def _lease(self, nbytes: int) -> Slot:
+        if not self._arena.can_hold(nbytes):
+            raise WireError("too_large", f"{nbytes} bytes are more than the node's shared memory takes.", "image")
         while True:
             try:
                 return self._arena.lease(nbytes)

@@ -164,7 +164,13 @@ class Broker:
                 else:
                     self._reply(job.route, part)
             if job.publish and job.publish not in topics:
-                self._publisher.remember(job.publish, payload[: control["outputs"][0][1]], job.number)
+                part = payload[: control["outputs"][0][1]]
+                message = self._publisher.unforeseen(job.publish, part, job.number)
+                if message is None:
+                    self._publisher.remember(job.publish, part, job.number)
+                else:
+                    self._publish(message)
+                    self._publisher.sent(job.publish, part, job.number)
             self._tally(job.model).success(job.received, time.monotonic())
         finally:
             job.finish()
@@ -174,6 +180,8 @@ class Broker:
         self._running.pop(job.number, None)
         self._fail(job, code, message, path)
         job.finish()
+        if handle.state not in {"ready", "busy"}:
+            self._share_out(handle.spec.model)
 
     def free(self, handle: WorkerHandle) -> None:
         """Give a worker its next job."""
@@ -192,6 +200,8 @@ class Broker:
             for job in self._queues[model].drain():
                 self._fail(job, *_failure(handle))
                 job.finish()
+        else:
+            self._share_out(model)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -228,6 +238,11 @@ class Broker:
             for other in self.engine.workers(job.model)
         )
 
+    def _share_out(self, model: str) -> None:
+        """Offer what waits to all workers: jobs that were left to one that ended may go to any other now."""
+        for worker in self.engine.workers(model):
+            self.free(worker)
+
     def _hand_over(self, job: Job, worker: WorkerHandle) -> None:
         if job.message["op"] == "segment":
             inline = job.message["inline"]
@@ -236,6 +251,7 @@ class Broker:
                 outputs += [
                     {"topic": name, "asked": job.publish, "encodings": encodings, "inline": inline}
                     for name, encodings in self._publisher.wanted(job.publish, job.encodings)
+                    if "logits" not in encodings or self._catalogue.cards[job.model].has_logits
                 ]
             job.message["outputs"] = outputs
         self._running[job.number] = job
@@ -300,7 +316,10 @@ class Broker:
         )
 
     def _tally(self, model: str) -> Tally:
-        return self._tallies.setdefault(model, Tally())
+        tally = self._tallies.get(model)
+        if tally is None:
+            tally = self._tallies[model] = Tally()
+        return tally
 
     def _reply(self, route: Any, message: Sequence[Frame]) -> None:
         if not self._send(route, message):

@@ -90,7 +90,7 @@ class Bus:
         self._requests.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._topics.setsockopt(zmq.XPUB_VERBOSE, 1)
 
-        instance = InstanceDirectory(directories.shared_memory())
+        instance = InstanceDirectory(directories.shared_memory(config.image_dir))
         self._stack.callback(instance.close)
         if instance.swept:
             log.info("Removed the shared memory of %d node(s) that were killed.", instance.swept)

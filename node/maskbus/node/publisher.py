@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from maskbus.worker.channel import unpack
 from maskbus_wire import header
-from maskbus_wire.limits import DEFAULT_LIMITS
 from maskbus_wire.replies import TopicStats
 from maskbus_wire.requests import Encoding
 
@@ -51,7 +51,7 @@ class Publisher:
             return []
         self._subscriptions.add(prefix)
         return [
-            _retained(name, topic.last, topic.number)
+            _message(name, topic.last, topic.number, retained=True)
             for name, topic in self._topics.items()
             if name.startswith(prefix) and topic.last is not None
         ]
@@ -71,13 +71,20 @@ class Publisher:
         self.remember(name, frames, number)
         self._topics[name].published += 1
 
+    def unforeseen(self, name: str, frames: list[Frame], number: int) -> list[Frame] | None:
+        """Make the message for those who subscribed to a topic while the model worked: the reply, as it is."""
+        if not any(name.startswith(prefix) for prefix in self._subscriptions):
+            return None
+        return _message(name, frames, number, retained=False)
+
     def remember(self, name: str, frames: list[Frame], number: int) -> None:
         """Remember the last value of a topic that nobody subscribes to yet: the reply, as it is."""
         topic = self._topics.pop(name, None) or _Topic()
         self._topics[name] = topic
         self._nbytes -= topic.nbytes
-        topic.last, topic.number = frames, number
-        topic.nbytes = sum(memoryview(frame).nbytes for frame in frames)
+        size = sum(memoryview(frame).nbytes for frame in frames)
+        fits = size <= self._retained_bytes
+        topic.last, topic.number, topic.nbytes = (frames, number, size) if fits else (None, number, 0)
         self._nbytes += topic.nbytes
         while len(self._topics) > 1 and (self._nbytes > self._retained_bytes or len(self._topics) > _MOST_TOPICS):
             self._nbytes -= self._topics.popitem(last=False)[1].nbytes
@@ -87,9 +94,11 @@ class Publisher:
         return [TopicStats(topic=name, published=topic.published) for name, topic in self._topics.items()]
 
 
-def _retained(name: str, frames: list[Frame], number: int) -> list[Frame]:
-    plain = header.unpack(bytes(frames[0]), DEFAULT_LIMITS)
+def _message(name: str, frames: list[Frame], number: int, *, retained: bool) -> list[Frame]:
+    plain = unpack(frames[0])  # the limits of the wire are not for what the node has written itself
     plain.pop("id", None)
     plain.pop("image_id", None)
-    plain |= {"topic": name.rpartition(":")[2], "published": number, "retained": True}
+    plain |= {"topic": name.rpartition(":")[2], "published": number}
+    if retained:
+        plain["retained"] = True
     return [name.encode(), header.pack(plain), *frames[1:]]

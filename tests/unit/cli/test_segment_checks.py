@@ -36,7 +36,8 @@ def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--point", "3,3", "-o", "./none/out.png"], "there is no directory none"),
         (["--point", "3,3", "--mask-out", "out"], "--mask-out writes a PNG file"),
         (["--mask", "none.png"], "none.png: No such file"),
-        (["--mask", "text.png"], "text.png is not a picture"),
+        (["--mask", "text.png"], "text.png is not a PNG picture"),
+        (["--mask", "cut.png"], "cut.png is damaged"),
         (["--mask", "small.png"], "The mask small.png has 4 × 3 pixels, photo.png has 60 × 40."),
         (["--mask", "mask.png", "-o", "mask.png"], "would overwrite"),
     ],
@@ -45,6 +46,7 @@ def test_what_cannot_be_is_said_before_a_node_is_needed(
     photo: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("text.png").write_text("no picture")
+    Path("cut.png").write_bytes(photo.read_bytes()[:-30])
     Image.fromarray(np.zeros((3, 4), np.uint8)).save("small.png")
     Image.fromarray(np.zeros((40, 60), np.uint8)).save("mask.png")
     assert main(["segment", photo.name, *arguments]) == 1
