@@ -121,12 +121,13 @@ def test_page(page: Path, tmp_path: Path) -> None:
         for block in blocks(page):
             if name := block.value("file"):
                 (tmp_path / name).write_text(block.text)
-            elif block.language == "sh" and "background" in block.words:
-                stack.enter_context(folder.background(block.text))
             elif block.language == "sh":
                 if "install" in block.words:
                     folder.install()
-                folder.shell(block.text)
+                if "background" in block.words:
+                    stack.enter_context(folder.background(block.text))
+                else:
+                    folder.shell(block.text)
             elif block.language == "python":
                 folder.run([sys.executable, "-c", block.text])
             else:

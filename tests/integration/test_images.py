@@ -139,9 +139,7 @@ def test_exif_orientation(peer, orientation):
     stored.save(file, "JPEG", quality=95, exif=exif)
     image = Image(encoding="jpeg", attachment=0, width=WIDTH, height=HEIGHT)
     assert_bright(ask(peer, image, file.getvalue(), prompt=Prompt(points=[(WIDTH - 1, HEIGHT - 1)])))
-    outside = peer.ask(
-        Segment(image=image, model="bright", prompt=Prompt(points=[(0, HEIGHT)])), file.getvalue()
-    )
+    outside = peer.ask(Segment(image=image, model="bright", prompt=Prompt(points=[(0, HEIGHT)])), file.getvalue())
     assert outside.path == "prompt.points[0]"
 
 
@@ -266,7 +264,9 @@ def payload(blob, attachments):
         ("polygon", lambda reply, parts: polygon.decode(reply.masks[0].polygon, HEIGHT, WIDTH)),
         (
             "raw",
-            lambda reply, parts: np.frombuffer(payload(reply.masks[0].raw, parts), np.uint8).reshape(HEIGHT, WIDTH) == 255,
+            lambda reply, parts: (
+                np.frombuffer(payload(reply.masks[0].raw, parts), np.uint8).reshape(HEIGHT, WIDTH) == 255
+            ),
         ),
         (
             "labels",

@@ -64,7 +64,12 @@ def test_ping_names_sockets_that_answer(tmp_path):
         Peer(running.context, running.endpoint) as peer,
     ):
         pong = peer.ask(Ping(id="p"))
-        assert (pong.id, pong.version, len(pong.endpoints), len(pong.publish_endpoints)) == ("p", maskbus.__version__, 2, 2)
+        assert (pong.id, pong.version, len(pong.endpoints), len(pong.publish_endpoints)) == (
+            "p",
+            maskbus.__version__,
+            2,
+            2,
+        )
         for endpoint in pong.endpoints:
             with Peer(running.context, endpoint) as other:
                 assert other.ask(Ping()).node == pong.node
@@ -98,7 +103,8 @@ def test_peers_get_their_own_replies():
 
 
 @pytest.mark.parametrize(
-    "message", [[b"no delimiter"], [b"", b""], [b""], [b"", b"\xff"], [b"", b"\x80"], [b"", b"\x81\xa2op\xa1x", b"more"]]
+    "message",
+    [[b"no delimiter"], [b"", b""], [b""], [b"", b"\xff"], [b"", b"\x80"], [b"", b"\x81\xa2op\xa1x", b"more"]],
 )
 def test_messages_that_are_none_are_answered(message):
     with node({"echo": EchoHandler}) as running, Peer(running.context, running.endpoint) as peer:
@@ -251,7 +257,11 @@ print(sorted({"torch", "cv2", "PIL", "maskbus.handlers.grabcut"} & set(sys.modul
 def test_the_node_s_own_process_stays_lean():
     tests = Path(__file__).resolve().parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", LEAN], env={**os.environ, "PYTHONPATH": str(tests)}, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", LEAN],
+        env={**os.environ, "PYTHONPATH": str(tests)},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

@@ -11,7 +11,14 @@ from maskbus.engine.worker_handle import Patience, WorkerHandle
 from maskbus.scheduler import Job
 from maskbus.worker.channel import Channel, Frame, pack, unpack
 
-HELLO = {"type": "hello", "slots": "/slots", "weights_dir": "", "embedding_bytes": 0, "heartbeat_s": 1.0, "max_pixels": 9}
+HELLO = {
+    "type": "hello",
+    "slots": "/slots",
+    "weights_dir": "",
+    "embedding_bytes": 0,
+    "heartbeat_s": 1.0,
+    "max_pixels": 9,
+}
 PATIENCE = Patience(heartbeat=10.0, load=100.0, grace=2.0, backoff=1.0, backoff_most=8.0)
 
 

@@ -89,7 +89,9 @@ def test_unknown_variable_is_a_warning():
 
 
 def test_tables_of_models(write):
-    file = write('[model.mine]\nhandler = "package:Class"\ndevices = ["cuda:0"]\nthreads = 2\noptions = {a = 1}\n[model.b]\n')
+    file = write(
+        '[model.mine]\nhandler = "package:Class"\ndevices = ["cuda:0"]\nthreads = 2\noptions = {a = 1}\n[model.b]\n'
+    )
     models = load(file=file, environment=EMPTY).config.model
     assert (models["mine"].handler, models["mine"].devices, models["mine"].threads) == ("package:Class", ["cuda:0"], 2)
     assert models["mine"].options == {"a": 1}
@@ -167,7 +169,16 @@ def test_file_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["127.0.0.1:7710", "http://127.0.0.1:7710", "tcp://127.0.0.1", "tcp://127.0.0.1:", "tcp://:7710", "tcp://", "udp://x:1", ""],
+    [
+        "127.0.0.1:7710",
+        "http://127.0.0.1:7710",
+        "tcp://127.0.0.1",
+        "tcp://127.0.0.1:",
+        "tcp://:7710",
+        "tcp://",
+        "udp://x:1",
+        "",
+    ],
 )
 @pytest.mark.parametrize("name", ["bind", "publish"])
 def test_what_is_no_endpoint(name, endpoint):
@@ -176,7 +187,14 @@ def test_what_is_no_endpoint(name, endpoint):
     assert repr(endpoint) in message
 
 
-REMOTE = ["tcp://0.0.0.0:7710", "tcp://*:7710", "tcp://192.168.1.5:7710", "tcp://eth0:7710", "tcp://[::]:7710", "tcp://robot:1"]
+REMOTE = [
+    "tcp://0.0.0.0:7710",
+    "tcp://*:7710",
+    "tcp://192.168.1.5:7710",
+    "tcp://eth0:7710",
+    "tcp://[::]:7710",
+    "tcp://robot:1",
+]
 
 
 @pytest.mark.parametrize("endpoint", REMOTE)
@@ -189,7 +207,8 @@ def test_endpoints_that_others_can_reach_need_permission(name, endpoint):
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["tcp://127.0.0.1:7710", "tcp://127.0.0.1:*", "tcp://localhost:1", "tcp://[::1]:1", "ipc:///tmp/x", "inproc://x"]
+    "endpoint",
+    ["tcp://127.0.0.1:7710", "tcp://127.0.0.1:*", "tcp://localhost:1", "tcp://[::1]:1", "ipc:///tmp/x", "inproc://x"],
 )
 def test_local_endpoints(endpoint):
     assert load(environment=EMPTY, flags={"bind": [endpoint]}).config.bind == [endpoint]

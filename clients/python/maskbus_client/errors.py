@@ -7,13 +7,13 @@
     │   ├── Malformed                  malformed
     │   ├── UnsupportedVersion         unsupported_version: `versions` lists those the node speaks
     │   ├── UnknownOperation           unknown_operation
-    │   ├── InvalidField               invalid_field
-    │   ├── InvalidValue               invalid_value
-    │   ├── TooLarge                   too_large
-    │   ├── InvalidImage               invalid_image
+    │   ├── InvalidField               invalid_field; also a ValueError
+    │   ├── InvalidValue               invalid_value; also a ValueError
+    │   ├── TooLarge                   too_large; also a ValueError
+    │   ├── InvalidImage               invalid_image; also a ValueError
     │   ├── UnknownImage               unknown_image
     │   ├── UnknownModel               unknown_model
-    │   ├── UnknownEncoding            unknown_encoding
+    │   ├── UnknownEncoding            unknown_encoding; also a ValueError
     │   ├── UnsupportedPrompt          unsupported_prompt
     │   ├── ModelUnavailable           model_unavailable
     │   ├── Busy                       busy: `queue_length` says how many wait
@@ -29,7 +29,8 @@
     │   └── ClientClosed               the client was closed, before the call or during it
     └── NoMask                         the result holds no mask, or none that pixels can be made of; also a LookupError
 
-Wrong arguments that the client can recognise are plain TypeError and ValueError, raised before anything is sent.
+What the client itself can recognise is raised before anything is sent: as the error the node would answer, or, where an
+argument is not even of a type that could be sent, as a plain TypeError or ValueError.
 """
 
 from __future__ import annotations
@@ -93,25 +94,25 @@ class UnknownOperation(NodeError):
     code = "unknown_operation"
 
 
-class InvalidField(NodeError):
+class InvalidField(NodeError, ValueError):
     """A field is missing or of the wrong type."""
 
     code = "invalid_field"
 
 
-class InvalidValue(NodeError):
+class InvalidValue(NodeError, ValueError):
     """A field has an impossible value."""
 
     code = "invalid_value"
 
 
-class TooLarge(NodeError):
+class TooLarge(NodeError, ValueError):
     """Something is over one of the node's limits."""
 
     code = "too_large"
 
 
-class InvalidImage(NodeError):
+class InvalidImage(NodeError, ValueError):
     """The image cannot be decoded, or is not what its fields announce."""
 
     code = "invalid_image"
@@ -129,7 +130,7 @@ class UnknownModel(NodeError):
     code = "unknown_model"
 
 
-class UnknownEncoding(NodeError):
+class UnknownEncoding(NodeError, ValueError):
     """The node knows no encoding of this name."""
 
     code = "unknown_encoding"

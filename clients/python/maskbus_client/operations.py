@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from maskbus_client import image_input, prompt_input
 from maskbus_client.core import Incoming, Peer, check_deadline, converse
-from maskbus_client.errors import ProtocolError, UnknownImage
+from maskbus_client.errors import BY_CODE, ProtocolError, UnknownImage
 from maskbus_client.handle import KeptImage
 from maskbus_client.image_input import PreparedImage
 from maskbus_client.link import new_id
@@ -275,7 +275,7 @@ def _check(request: requests.Segment | requests.Embed, attachments: Sequence[Buf
         if isinstance(request, requests.Segment) and sent.size is not None:
             check_inside(request.prompt, sent.size[1], sent.size[0])
     except WireError as error:
-        raise ValueError(f"{error.message} ({error.path})") from None
+        raise BY_CODE[error.code](error.message, path=error.path, request_id=request.id) from None
 
 
 def _check_type(name: str, value: object, kind: type) -> None:

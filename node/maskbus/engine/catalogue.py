@@ -148,7 +148,10 @@ def _probe(requests: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _probe_once(requests: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], str]:
     answers: list[dict[str, Any]] = []
     process = subprocess.Popen(
-        [sys.executable, "-m", "maskbus.handlers.probe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "maskbus.handlers.probe"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C in a terminal is for the node alone
     )
     assert process.stdin is not None
     assert process.stdout is not None

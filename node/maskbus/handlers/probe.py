@@ -35,23 +35,26 @@ def describe(handler: type[Handler], context: LoadContext) -> dict[str, Any]:
 
 def main() -> int:
     """Answer requests from standard input until it ends."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a plugin prints while it is imported must not mix with the answers
-    for line in sys.stdin:
-        request = json.loads(line)
-        context = LoadContext(
-            model=request["name"],
-            device=request["device"],
-            threads=request["threads"],
-            weights_dir=Path(request["weights_dir"]),
-            options=request["options"],
-        )
-        try:
-            answer: dict[str, Any] = {"card": describe(load_class(request["target"]), context)}
-        except Exception as error:
-            answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
-        print(json.dumps({"name": request["name"], **answer}), file=answers, flush=True)
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)  # what a plugin prints while it is imported must not mix with the answers
+        for line in sys.stdin:
+            print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
     return 0
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    context = LoadContext(
+        model=request["name"],
+        device=request["device"],
+        threads=request["threads"],
+        weights_dir=Path(request["weights_dir"]),
+        options=request["options"],
+    )
+    try:
+        card = describe(load_class(request["target"]), context)
+    except Exception as error:
+        return {"name": request["name"], "error": " ".join(f"{type(error).__name__}: {error}".split())}
+    return {"name": request["name"], "card": card}
 
 
 if __name__ == "__main__":

@@ -134,6 +134,8 @@ class _Worker:
         job = CurrentJob(number, message["deadline"], self._inbox)
         try:
             control, payload = self._answer(message, job)
+        except ChannelClosed:  # found out by `job.check`: the node is gone, and that is nobody's fault here
+            raise
         except Exception as error:
             code, text, path = _explain(error)
             self._channel.send([pack({"type": "error", "job": number, "code": code, "message": text, "path": path})])

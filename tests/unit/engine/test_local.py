@@ -48,7 +48,9 @@ def test_one_worker_a_device_each_with_a_number_of_its_own(engine, launcher, tmp
     assert len({spec.number for spec in launcher.specs}) == 3
     hello = launcher.worker.told()[0]
     assert (hello["slots"], hello["heartbeat_s"], hello["handler"]) == (str(tmp_path), 3.0, "module:other")
-    assert [(stats.model, stats.state) for stats in engine.stats()] == [("one", "starting")] * 2 + [("other", "starting")]
+    assert [(stats.model, stats.state) for stats in engine.stats()] == [("one", "starting")] * 2 + [
+        ("other", "starting")
+    ]
 
 
 def test_cancel_finds_the_worker(engine, launcher):

@@ -67,7 +67,13 @@ def test_life_of_a_worker(handle, launcher, listener):
     handle.stop()
     assert launcher.worker.told() == [{"type": "stop"}]
     assert (handle.state, handle.fileno()) == ("stopped", -1)
-    assert listener.take() == [("opened",), ("free", "ready"), ("done", job, [b"payload"]), ("free", "ready"), ("closing",)]
+    assert listener.take() == [
+        ("opened",),
+        ("free", "ready"),
+        ("done", job, [b"payload"]),
+        ("free", "ready"),
+        ("closing",),
+    ]
 
 
 def test_start_of_a_running_worker_does_nothing(handle, launcher):
@@ -213,7 +219,13 @@ def test_heartbeats_keep_a_worker_alive(handle, launcher, listener):
     assert handle.state == "ready"
     assert handle.next_event() == 37.0
     stats = handle.stats()
-    assert (stats.rss_bytes, stats.cache_bytes, stats.cache_entries, stats.cache_hits, stats.cache_misses) == (5, 1, 2, 3, 4)
+    assert (stats.rss_bytes, stats.cache_bytes, stats.cache_entries, stats.cache_hits, stats.cache_misses) == (
+        5,
+        1,
+        2,
+        3,
+        4,
+    )
     assert stats.pid == launcher.worker.body.pid
 
 
@@ -284,7 +296,9 @@ def test_out_of_memory_replaces_the_worker_and_nothing_more_is_given_to_it(handl
     assert handle.stats().rss_bytes == 0
 
 
-def test_nothing_is_submitted_to_a_worker_that_announced_out_of_memory_from_within_the_event(handle, launcher, listener):
+def test_nothing_is_submitted_to_a_worker_that_announced_out_of_memory_from_within_the_event(
+    handle, launcher, listener
+):
     """Whoever hears of the failure looks for work at once: the handle must not look ready then."""
     states = []
     listener.failed = lambda handle, *_: states.append(handle.state)

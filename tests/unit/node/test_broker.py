@@ -32,7 +32,9 @@ def make(tmp_path):
 
 @pytest.fixture
 def rig(make):
-    return make(card("echo"), card("missing", ready=False, missing="Run this."), card("words", prompts=frozenset({"text"})))
+    return make(
+        card("echo"), card("missing", ready=False, missing="Run this."), card("words", prompts=frozenset({"text"}))
+    )
 
 
 def error(reply, code, path=None):
@@ -134,9 +136,7 @@ def test_pixels_are_where_the_worker_is_told(rig):
 def test_blobs_of_a_prompt_share_a_slot(make):
     rig = make(card("echo", prompts=frozenset({"mask", "logits"})))
     mask, logits = bytes(range(20)), np.arange(6, dtype="<f4").tobytes()
-    prompt = Prompt(
-        mask=MaskPrompt(encoding="raw", attachment=1), logits=LogitsPrompt(shape=(2, 3), data=logits)
-    )
+    prompt = Prompt(mask=MaskPrompt(encoding="raw", attachment=1), logits=LogitsPrompt(shape=(2, 3), data=logits))
     rig.ask(segment(prompt=prompt), TINY, mask)
     rig.ready()
     (job,) = rig.jobs()
@@ -383,7 +383,12 @@ def test_jobs_that_wait_for_a_worker_that_ends_go_to_another_at_once(make, how):
 def test_ping_describe_stats(rig):
     rig.broker.endpoints, rig.broker.publish_endpoints = ["tcp://x:1"], ["tcp://x:2"]
     pong = rig.ask(Ping(id="p"))
-    assert (pong.id, pong.node, pong.endpoints, pong.publish_endpoints) == ("p", rig.broker.name, ["tcp://x:1"], ["tcp://x:2"])
+    assert (pong.id, pong.node, pong.endpoints, pong.publish_endpoints) == (
+        "p",
+        rig.broker.name,
+        ["tcp://x:1"],
+        ["tcp://x:2"],
+    )
     models = {model.name: model for model in rig.ask(Describe()).models}
     assert (models["echo"].default, models["missing"].default) == (True, False)
     assert (models["missing"].ready, models["missing"].missing) == (False, "Run this.")
@@ -446,7 +451,10 @@ def test_outputs_are_what_subscribers_want(rig):
     assert [(topic, plain["encodings"]) for topic, plain, _ in rig.published] == [
         ("masks/front", ["bits"]), ("png:masks/front", ["png"])
     ]  # fmt: skip
-    assert {stats.topic: stats.published for stats in rig.ask(Stats()).topics} == {"masks/front": 1, "png:masks/front": 1}
+    assert {stats.topic: stats.published for stats in rig.ask(Stats()).topics} == {
+        "masks/front": 1,
+        "png:masks/front": 1,
+    }
 
 
 @pytest.mark.parametrize(("has_logits", "count"), [(False, 1), (True, 2)])
@@ -534,7 +542,9 @@ def test_any_order_of_events_answers_every_request_once(make):
             asked += 1
             image = Image(image_id=chance.choice(kept)) if kept and chance.random() < 0.5 else raw()
             rig.ask(
-                segment(id=str(asked), image=image, keep=chance.random() < 0.3, lane=chance.choice(["batch", "stream"])),
+                segment(
+                    id=str(asked), image=image, keep=chance.random() < 0.3, lane=chance.choice(["batch", "stream"])
+                ),
                 *([TINY] if image.image_id is None else []),
             )
         elif act in {"finish", "fail", "die", "oom"} and doing:
@@ -555,7 +565,9 @@ def test_any_order_of_events_answers_every_request_once(make):
     rig.broker.begin_stop()
     rig.broker.abandon()
     outcomes = Counter(getattr(reply, "code", "done") for _, reply, _ in rig.sent)
-    assert {"done", "internal", "worker_died", "out_of_memory", "cancelled", "deadline_exceeded", "busy"} <= set(outcomes)
+    assert {"done", "internal", "worker_died", "out_of_memory", "cancelled", "deadline_exceeded", "busy"} <= set(
+        outcomes
+    )
     answers = Counter(reply.id for reply in rig.replies() if reply.id != "cancel")
     assert set(answers) == {str(number) for number in range(1, asked + 1)}
     assert set(answers.values()) == {1}

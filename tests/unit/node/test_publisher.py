@@ -57,7 +57,10 @@ PLAIN = ("masks/front", ("rle",))
         ([":masks/front"], []),
         (["bits+zlib:masks/"], [("bits+zlib:masks/front", ("bits+zlib",))]),
         (["rle:masks/front"], [("rle:masks/front", ("rle",))]),
-        (["png:", "masks", "bits:masks/front"], [PLAIN, ("bits:masks/front", ("bits",)), ("png:masks/front", ("png",))]),
+        (
+            ["png:", "masks", "bits:masks/front"],
+            [PLAIN, ("bits:masks/front", ("bits",)), ("png:masks/front", ("png",))],
+        ),
         (["", "png:masks/front"], [PLAIN, ("png:masks/front", ("png",))]),
     ],
 )

@@ -7,7 +7,14 @@ from maskbus.node.tally import Tally
 
 def test_nothing_yet():
     stats = Tally().stats("echo", {}, 0)
-    assert (stats.name, stats.answered, stats.errors, stats.rate, stats.p50_ms, stats.p99_ms) == ("echo", 0, {}, 0, 0, 0)
+    assert (stats.name, stats.answered, stats.errors, stats.rate, stats.p50_ms, stats.p99_ms) == (
+        "echo",
+        0,
+        {},
+        0,
+        0,
+        0,
+    )
 
 
 def test_counts_and_percentiles():
@@ -19,7 +26,12 @@ def test_counts_and_percentiles():
     tally.error("busy")
     tally.error("internal")
     stats = tally.stats("echo", {"batch": 3}, 2)
-    assert (stats.answered, stats.errors, stats.queued, stats.running) == (100, {"busy": 2, "internal": 1}, {"batch": 3}, 2)
+    assert (stats.answered, stats.errors, stats.queued, stats.running) == (
+        100,
+        {"busy": 2, "internal": 1},
+        {"batch": 3},
+        2,
+    )
     assert stats.p50_ms == pytest.approx(51, abs=1.1)
     assert stats.p99_ms == pytest.approx(100, abs=1.1)
     assert stats.rate == pytest.approx(10)

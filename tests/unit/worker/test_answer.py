@@ -51,7 +51,9 @@ DECODERS = {
         base64_text.decode(mask.png_base64, max_bytes=10_000), HEIGHT, WIDTH
     ),
     "polygon": lambda mask, attachments: polygon.decode(mask.polygon, HEIGHT, WIDTH),
-    "raw": lambda mask, attachments: np.frombuffer(payload(mask.raw, attachments), np.uint8).reshape(HEIGHT, WIDTH) == 255,
+    "raw": lambda mask, attachments: (
+        np.frombuffer(payload(mask.raw, attachments), np.uint8).reshape(HEIGHT, WIDTH) == 255
+    ),
 }
 
 
@@ -130,9 +132,7 @@ def test_image_is_opened_for_an_overlay_only():
 def test_attachments_are_named_once_each():
     reply, attachments = fields_of(two_masks(), ALL)
     named = [
-        blob.attachment
-        for mask in reply.masks
-        for blob in (mask.bits, mask.bits_zlib, mask.png, mask.raw, mask.logits)
+        blob.attachment for mask in reply.masks for blob in (mask.bits, mask.bits_zlib, mask.png, mask.raw, mask.logits)
     ]
     named += [reply.labels.attachment, reply.overlay.attachment]
     assert sorted(named) == list(range(len(attachments)))
@@ -187,7 +187,17 @@ def changed(**fields):
         changed(logits=np.zeros((2, 10, 14), np.float32)),
         changed(logits=np.zeros((10, 14), np.float32)),
     ],
-    ids=["dtype", "axes", "transposed", "iou", "stability", "similarity", "labels", "count-of-logits", "axes-of-logits"],
+    ids=[
+        "dtype",
+        "axes",
+        "transposed",
+        "iou",
+        "stability",
+        "similarity",
+        "labels",
+        "count-of-logits",
+        "axes-of-logits",
+    ],
 )
 def test_an_unsound_answer(wrong):
     with pytest.raises(ValueError, match="handler"):

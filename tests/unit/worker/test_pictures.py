@@ -25,7 +25,15 @@ def lay(directory, name, data):
 
 def picture(directory, data, name="slot", **fields):
     lay(directory, name, data)
-    defaults = {"slot": name, "nbytes": len(bytes(data)), "encoding": "rgb8", "width": 6, "height": 4, "step": 18, "key": ""}
+    defaults = {
+        "slot": name,
+        "nbytes": len(bytes(data)),
+        "encoding": "rgb8",
+        "width": 6,
+        "height": 4,
+        "step": 18,
+        "key": "",
+    }
     return {**defaults, **fields}
 
 
