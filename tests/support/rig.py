@@ -1,4 +1,4 @@
-"""A broker with everything but sockets and processes: messages go in and come out as frames, workers do what they are told."""
+"""A broker with everything but sockets and processes: frames go in and come out, workers do what they are told."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from support.models import PATIENCE_S, Bright
 
 PIXELS = np.zeros((4, 5, 3), np.uint8)
 PIXELS[1, 2] = 255
+BYTES = PIXELS.tobytes()
 
 
 class Worker:
@@ -55,7 +56,7 @@ class Worker:
             if beats or message["type"] != "beat":
                 return message, payload
 
-    def job(self, *, slot="slot", data=PIXELS.tobytes(), deadline_s=60.0, **fields):
+    def job(self, *, slot="slot", data=BYTES, deadline_s=60.0, **fields):
         (self.directory / slot).write_bytes(data)
         now = time.monotonic()
         number = next(self.numbers)
