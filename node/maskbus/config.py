@@ -158,11 +158,12 @@ def load(
 def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as stream:
-            return tomllib.load(stream)
+            read: dict[str, Any] = tomllib.load(stream)
     except OSError as error:
         raise ConfigError(f"The configuration file {path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"The configuration file {path} is not TOML: {error}.") from None
+    return read
 
 
 def _from_text(name: str, text: str, origin: str) -> Any:

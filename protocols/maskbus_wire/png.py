@@ -60,7 +60,8 @@ def decode_mask(data: bytes | bytearray | memoryview, height: int, width: int) -
     if pixels.shape != (height, width):
         raise ValueError("the PNG's pixels do not have the size that its header announces")
     # Pillow writes the True of a one-bit picture as 255; numpy means 1, in sums and views.
-    return np.not_equal(pixels.view(np.uint8) if pixels.dtype == np.bool_ else pixels, 0)
+    mask: NDArray[np.bool_] = np.not_equal(pixels.view(np.uint8) if pixels.dtype == np.bool_ else pixels, 0)
+    return mask
 
 
 def _load(view: memoryview) -> NDArray[Any]:

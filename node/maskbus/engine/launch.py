@@ -16,7 +16,6 @@ from maskbus.interfaces import Handler
 from maskbus.worker.channel import Channel
 from maskbus.worker.serve import OutOfMemory, serve
 
-
 _ENVIRONMENT = {
     # OpenMP threads shall sleep, not spin, while they wait: spinning starves whoever shares the cores.
     "OMP_WAIT_POLICY": "passive",

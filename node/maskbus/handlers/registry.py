@@ -27,7 +27,7 @@ def load_class(target: str) -> type[Handler]:
         ImportError, AttributeError: if there is no such module or class.
     """
     module, _, name = target.partition(":")
-    found = importlib.import_module(module)
+    found: object = importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
     if not (isinstance(found, type) and issubclass(found, Handler)):

@@ -252,6 +252,7 @@ class Broker:
                     {"topic": name, "asked": job.publish, "encodings": encodings, "inline": inline}
                     for name, encodings in self._publisher.wanted(job.publish, job.encodings)
                     if "logits" not in encodings or self._catalogue.cards[job.model].has_logits
+                    if "logits" not in encodings or self._catalogue.cards[job.model].has_logits
                 ]
             job.message["outputs"] = outputs
         self._running[job.number] = job

@@ -36,7 +36,7 @@ _AT_ONCE = 64
 _REQUESTS_WAITING = 32
 """Requests of one peer that are taken in ahead of time. Beyond, its socket blocks."""
 _REPLIES_WAITING = 1000
-"""Replies that wait for one peer to read them. Many, as one that pipelines gets them in bursts; beyond, they are dropped."""
+"""Replies that wait for one peer. Many, as one that pipelines gets them in bursts; beyond, they are dropped."""
 _TOPICS_WAITING = 32
 """Published messages that wait for one subscriber. Beyond, it misses some."""
 _LINGER_MS = 1000
@@ -201,7 +201,7 @@ class Bus:
 
     def _take_requests(self) -> None:
         for _ in range(_AT_ONCE):
-            if not self._requests.getsockopt(zmq.EVENTS) & _READABLE:
+            if not int(self._requests.getsockopt(zmq.EVENTS)) & _READABLE:
                 return
             parts = [self._requests.recv(_NOW, copy=False)]
             while parts[-1].more:

@@ -14,6 +14,6 @@ class TestFailing(HandlerContract):
 
 
 class TestGrabCut(HandlerContract):
-    from maskbus.handlers.grabcut import GrabCutHandler as handler  # noqa: N813
+    from maskbus.handlers.grabcut import GrabCutHandler as handler
 
     segments_scene = True
