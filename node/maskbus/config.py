@@ -20,7 +20,7 @@ else:
     import tomli as tomllib
 
 ENVIRONMENT_PREFIX = "MASKBUS_"
-CLIENT_VARIABLES = frozenset({"MASKBUS_ENDPOINT", "MASKBUS_CONFIG"})
+CLIENT_VARIABLES = frozenset({"MASKBUS_ENDPOINT", "MASKBUS_CONFIG", "MASKBUS_SERVER_KEY", "MASKBUS_CLIENT_KEY"})
 """Variables of the same prefix that are not fields of the configuration."""
 
 MIB = 1024 * 1024
@@ -54,8 +54,12 @@ class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     """Whether to listen on ipc sockets in the runtime directory as well, where the system has them."""
     runtime_dir: str = ""
     """Directory of the ipc sockets; empty: maskbus in the user's own runtime directory."""
+    secret_key_file: str = ""
+    """File with the node's CURVE secret key, as `maskbus keys` writes it. All connections are encrypted then."""
+    client_keys_dir: str = ""
+    """Directory with the public keys of the clients that may connect; empty: whoever knows the node's public key."""
     allow_remote: bool = False
-    """Whether endpoints that other machines can reach may be bound. Nobody is authenticated there."""
+    """Whether endpoints that other machines can reach may be bound without CURVE. Nobody is authenticated there."""
     models: list[str] = []
     """Models to offer; empty: every one that is installed and offered by default."""
     default_model: str = "grabcut"
@@ -206,11 +210,17 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Config:
         raise wrong("log_level", f"is debug, info, warning or error; it is {config.log_level!r}.")
     if config.heartbeat_timeout_s < 2 * config.heartbeat_s:
         raise wrong("heartbeat_timeout_s", "must be at least twice heartbeat_s.")
+    if config.client_keys_dir and not config.secret_key_file:
+        raise wrong("client_keys_dir", "has no effect without secret_key_file.")
     if not config.bind:
         raise wrong("bind", "needs at least one endpoint.")
     for name in ("bind", "publish"):
         for endpoint in getattr(config, name):
-            _check_endpoint(endpoint, config.allow_remote, lambda sentence, name=name: wrong(name, sentence))
+            _check_endpoint(
+                endpoint,
+                config.allow_remote or bool(config.secret_key_file),
+                lambda sentence, name=name: wrong(name, sentence),
+            )
     return config
 
 
@@ -226,7 +236,7 @@ def _check_endpoint(endpoint: str, allow_remote: bool, wrong: Any) -> None:
     if not _is_local(host) and not allow_remote:
         raise wrong(
             f"{endpoint!r} can be reached from other machines, and nobody is authenticated there. "
-            "If the network is yours alone, set allow_remote = true."
+            "Set secret_key_file (see `maskbus keys --help`); or, if the network is yours alone, allow_remote = true."
         )
 
 

@@ -77,7 +77,11 @@ class Folder:
     @contextmanager
     def background(self, text: str) -> Iterator[None]:
         process = subprocess.Popen(
-            shlex.split(text), cwd=self.path, env=self.environment, stdout=subprocess.PIPE, text=True
+            shlex.split(text.replace("\\\n", " ")),
+            cwd=self.path,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert process.stdout is not None
         try:

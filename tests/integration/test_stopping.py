@@ -34,15 +34,21 @@ def gate():
 
 
 @pytest.fixture
+def context():
+    made = zmq.Context()
+    yield made
+    made.destroy(linger=0)
+
+
+@pytest.fixture
 def start(tmp_path):
     """Start a node in a thread that the test stops itself."""
-    context = zmq.Context()
     started = []
 
     def start(handlers, **settings):
         defaults = {**TCP, "runtime_dir": str(tmp_path / "run"), "default_model": next(iter(handlers))}
         config = msgspec.convert({**defaults, **settings}, Config)
-        bus = Bus(config, catalogue.of(handlers, config), context=context, launcher=ThreadLauncher(handlers))
+        bus = Bus(config, catalogue.of(handlers, config), launcher=ThreadLauncher(handlers))
         thread = threading.Thread(target=bus.run)
         thread.start()
         started.append((bus, thread))
@@ -53,7 +59,14 @@ def start(tmp_path):
         bus.stop()
         bus.stop()
         thread.join()
-    context.destroy(linger=0)
+
+
+@pytest.fixture
+def memory(tmp_path, monkeypatch):
+    """Shared memory that no other node on this machine uses."""
+    path = tmp_path / "memory"
+    monkeypatch.setattr(directories, "shared_memory", lambda *_: directories.private(path))
+    return lambda: {found for found in path.iterdir() if found.is_dir()} if path.exists() else set()
 
 
 def ended(thread):
@@ -61,9 +74,9 @@ def ended(thread):
     return not thread.is_alive()
 
 
-def test_what_is_in_flight_is_answered_and_what_waits_is_told(start, gate):
+def test_what_is_in_flight_is_answered_and_what_waits_is_told(start, gate, context):
     bus, thread = start({"gated": gate.handler})
-    with Peer(bus._context, bus.endpoints[0]) as peer:
+    with Peer(context, bus.endpoints[0]) as peer:
         peer.send(segment("gated", id="running"), TINY)
         gate.wait_until_entered()
         for i in range(3):
@@ -82,9 +95,9 @@ def test_what_is_in_flight_is_answered_and_what_waits_is_told(start, gate):
         assert ended(thread)
 
 
-def test_a_second_stop_ends_at_once(start, gate):
+def test_a_second_stop_ends_at_once(start, gate, context):
     bus, thread = start({"gated": gate.handler}, stop_timeout_s=3600.0)
-    with Peer(bus._context, bus.endpoints[0]) as peer:
+    with Peer(context, bus.endpoints[0]) as peer:
         peer.send(segment("gated", id="running"), TINY)
         gate.wait_until_entered()
         bus.stop()
@@ -97,9 +110,9 @@ def test_a_second_stop_ends_at_once(start, gate):
         assert ended(thread)
 
 
-def test_two_stops_before_the_node_looks(start, gate):
+def test_two_stops_before_the_node_looks(start, gate, context):
     bus, thread = start({"gated": gate.handler}, stop_timeout_s=3600.0)
-    with Peer(bus._context, bus.endpoints[0]) as peer:
+    with Peer(context, bus.endpoints[0]) as peer:
         peer.send(segment("gated", id="running"), TINY)
         gate.wait_until_entered()
         bus.stop()
@@ -109,9 +122,9 @@ def test_two_stops_before_the_node_looks(start, gate):
         assert ended(thread)
 
 
-def test_what_takes_too_long_is_told(start, gate):
+def test_what_takes_too_long_is_told(start, gate, context):
     bus, thread = start({"gated": gate.handler}, stop_timeout_s=0.01)
-    with Peer(bus._context, bus.endpoints[0]) as peer:
+    with Peer(context, bus.endpoints[0]) as peer:
         peer.send(segment("gated", id="running"), TINY)
         gate.wait_until_entered()
         bus.stop()
@@ -128,19 +141,18 @@ def test_stop_after_the_end_is_harmless(start):
     bus.close()
 
 
-def test_nothing_is_left_behind(tmp_path):
+def test_nothing_is_left_behind(tmp_path, memory):
     runtime = tmp_path / "run"
-    before = set(directories.shared_memory().iterdir())
     with live_node(models=["echo"], ipc=zmq.has("ipc"), runtime_dir=str(runtime)) as running:
         with running.peer() as peer:
             kept = peer.ask(Embed(image=raw(), model="echo"), TINY)
             assert isinstance(kept, replies.Embedded)
-        (mine,) = set(directories.shared_memory().iterdir()) - before - {directories.shared_memory() / "sweep.lock"}
+        (mine,) = memory()
         assert len(list(mine.iterdir())) == 2  # the lock and the image
         assert len(list(runtime.iterdir())) == (2 if zmq.has("ipc") else 0)
         pid = running.worker("echo").pid
-    assert not mine.exists()
-    assert list(runtime.iterdir()) == []
+    assert memory() == set()
+    assert not runtime.exists() or list(runtime.iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -156,29 +168,29 @@ def test_a_worker_that_does_not_listen_is_ended_by_force():
         os.kill(pid, 0)
 
 
-def test_an_endpoint_that_is_taken(tmp_path):
-    before = set(directories.shared_memory().iterdir())
+def test_an_endpoint_that_is_taken(tmp_path, memory):
     with node({"echo": EchoHandler}, **TCP) as running:
-        during = set(directories.shared_memory().iterdir())
+        during = memory()
+        assert len(during) == 1
         for settings in ({"bind": [running.endpoint]}, {"publish": [running.endpoint]}):
             config = msgspec.convert({**TCP, "runtime_dir": str(tmp_path / "run"), **settings}, Config)
             with pytest.raises(CannotBind, match=f"{running.endpoint}.*something else"):
                 Bus(config, catalogue.of({"echo": EchoHandler}, config))
-        assert set(directories.shared_memory().iterdir()) == during
+        assert memory() == during
         with Peer(running.context, running.endpoint) as peer:
             assert isinstance(peer.ask(Ping()), replies.Pong)
-    assert set(directories.shared_memory().iterdir()) - {directories.shared_memory() / "sweep.lock"} <= before
+    assert memory() == set()
 
 
-def test_the_same_port_can_be_bound_again_at_once(start):
+def test_the_same_port_can_be_bound_again_at_once(start, context):
     bus, thread = start({"echo": EchoHandler})
     endpoint = bus.endpoints[0]
-    with Peer(bus._context, endpoint) as peer:
+    with Peer(context, endpoint) as peer:
         first = peer.ask(Ping()).node
     bus.stop()
     assert ended(thread)
     bus, _ = start({"echo": EchoHandler}, bind=[endpoint])
-    with Peer(bus._context, endpoint) as peer:
+    with Peer(context, endpoint) as peer:
         assert peer.ask(Ping()).node != first
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         UnsupportedVersion,
         WorkerDied,
     )
+    from maskbus_client.keys import Keys
     from maskbus_client.masks import Mask
     from maskbus_client.results import Result
     from maskbus_client.subscription import Subscription
@@ -65,6 +66,7 @@ __all__ = [
     "InvalidField",
     "InvalidImage",
     "InvalidValue",
+    "Keys",
     "Malformed",
     "Mask",
     "MaskbusError",
@@ -94,6 +96,7 @@ _HOMES = {
     "AsyncSubscription": "aio_subscription",
     "Client": "sync",
     "ImageHandle": "sync",
+    "Keys": "keys",
     "Mask": "masks",
     "Result": "results",
     "Subscription": "subscription",

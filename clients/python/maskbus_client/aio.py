@@ -17,6 +17,7 @@ from maskbus_client.aio_subscription import AsyncSubscription
 from maskbus_client.core import Peer, Policy, check_deadline
 from maskbus_client.errors import ClientClosed
 from maskbus_client.handle import KeptImage
+from maskbus_client.keys import Keys, new_context, resolve
 from maskbus_client.link import Link, new_id
 from maskbus_client.operations import Operations, show_signature
 from maskbus_client.steps import Connect, Event, Flow, Send
@@ -79,11 +80,14 @@ class AsyncClient:
         context: Context | None = None,
         retries: int = 2,
         connect_timeout: float = 5.0,
+        keys: Keys | None = None,
     ) -> None:
         policy = Policy(deadline=check_deadline(deadline), retries=retries, connect_timeout=connect_timeout)
         self._endpoint = endpoints.resolve(endpoint)
         self._operations = Operations(Peer(self._endpoint, policy))
-        self._context: Context = context or zmq.Context()
+        if keys is not None and context is not None:
+            raise ValueError("Keys go with a context of the client's own: leave context out.")
+        self._context: Context = context or new_context(resolve(keys))
         self._owns_context = context is None
         self._current: SharedLink | None = None
         self._links: set[SharedLink] = set()

@@ -16,6 +16,7 @@ from maskbus_client import endpoints, image_input, sockets
 from maskbus_client.core import Peer, Policy, check_deadline
 from maskbus_client.errors import ClientClosed, DeadlineExceeded, NodeError
 from maskbus_client.handle import KeptImage
+from maskbus_client.keys import Keys, new_context, resolve
 from maskbus_client.link import Arrival, Garbage
 from maskbus_client.operations import Operations, show_signature
 from maskbus_client.socket_link import SocketLink
@@ -74,9 +75,11 @@ class Client:
         context: A ZeroMQ context to share, needed for inproc; left out: one of its own, which it also ends.
         retries: How often a request is sent again: after a lost reply, a restart of the node, or a code of `RETRYABLE`.
         connect_timeout: Seconds a node that has never been heard may be silent before it counts as unreachable.
+        keys: CURVE keys, for a node that has them; left out: those that the environment's MASKBUS_SERVER_KEY and
+            MASKBUS_CLIENT_KEY name, if any.
 
     Raises:
-        ValueError: for an endpoint or a deadline that cannot be one.
+        ValueError: for an endpoint, a deadline or keys that cannot be one.
     """
 
     def __init__(
@@ -87,11 +90,14 @@ class Client:
         context: Context | None = None,
         retries: int = 2,
         connect_timeout: float = 5.0,
+        keys: Keys | None = None,
     ) -> None:
         policy = Policy(deadline=check_deadline(deadline), retries=retries, connect_timeout=connect_timeout)
         self._endpoint = endpoints.resolve(endpoint)
         self._operations = Operations(Peer(self._endpoint, policy))
-        self._context: Context = context or zmq.Context()
+        if keys is not None and context is not None:
+            raise ValueError("Keys go with a context of the client's own: leave context out.")
+        self._context: Context = context or new_context(resolve(keys))
         self._owns_context = context is None
         self._idle: list[SocketLink] = []
         self._busy = 0

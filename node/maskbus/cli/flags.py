@@ -25,6 +25,9 @@ _PLACEHOLDERS = {
     "default_model": "NAME",
     "runtime_dir": "DIR",
     "weights_dir": "DIR",
+    "image_dir": "DIR",
+    "client_keys_dir": "DIR",
+    "secret_key_file": "FILE",
     "log_level": "LEVEL",
 }
 _UNITS = {"_ms": "MS", "_s": "SECONDS", "_bytes": "BYTES", "_pixels": "PIXELS"}

@@ -40,6 +40,7 @@ def build() -> argparse.ArgumentParser:
     _top(commands)
     _config(commands)
     _doctor(commands)
+    _keys(commands)
     _demo(commands)
     return parser
 
@@ -214,6 +215,24 @@ def _doctor(commands: Any) -> None:
     )
     parser.add_argument("--config", metavar="FILE", help="configuration file (default: the one MASKBUS_CONFIG names)")
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _keys(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "keys",
+        "keys_command",
+        "make CURVE keys, for a node that other machines may reach",
+        "Writes NAME.key_secret, which only its owner may have, and NAME.key, the public key. A node with "
+        "--secret-key-file takes encrypted connections only, from clients that know its public key "
+        "(MASKBUS_SERVER_KEY: the key or its file); with --client-keys-dir only from those whose public keys lie there, and who name their "
+        "own secret file in MASKBUS_CLIENT_KEY.",
+        "maskbus keys keys --name node\n"
+        "maskbus serve --bind tcp://0.0.0.0:7710 --publish tcp://0.0.0.0:7711 --secret-key-file keys/node.key_secret\n"
+        "MASKBUS_SERVER_KEY=keys/node.key maskbus ping --endpoint tcp://robot:7710",
+    )
+    parser.add_argument("directory", metavar="DIR", help="where the two files go; made if it is not there")
+    parser.add_argument("--name", default="node", help="their name (default: node)")
 
 
 def _demo(commands: Any) -> None:

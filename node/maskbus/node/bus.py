@@ -22,6 +22,7 @@ from maskbus.engine.instance import InstanceDirectory
 from maskbus.engine.launch import Launcher, ProcessLauncher
 from maskbus.engine.local import LocalEngine
 from maskbus.engine.worker_handle import WorkerHandle
+from maskbus.node import curve
 from maskbus.node.broker import Broker, Frame
 from maskbus.node.publisher import Publisher
 
@@ -85,6 +86,7 @@ class Bus:
         self._stack.callback(self._waker.close)
         self._waker.setblocking(False)
         self._poller.register(self._wake, zmq.POLLIN)
+        self._keys = curve.open_keys(self._context, self._stack, config.secret_key_file, config.client_keys_dir)
         self._requests = self._socket(zmq.ROUTER, config, _REPLIES_WAITING)
         self._topics = self._socket(zmq.XPUB, config, _TOPICS_WAITING)
         self._requests.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -247,6 +249,8 @@ class Bus:
     def _socket(self, kind: int, config: Config, waiting: int) -> zmq.Socket[bytes]:
         made = self._context.socket(kind)
         self._stack.callback(made.close)
+        if self._keys is not None:
+            self._keys.secure(made)
         made.setsockopt(zmq.LINGER, _LINGER_MS)
         made.setsockopt(zmq.SNDHWM, waiting)
         made.setsockopt(zmq.RCVHWM, _REQUESTS_WAITING)

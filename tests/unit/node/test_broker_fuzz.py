@@ -42,10 +42,11 @@ VALID = [
 ]
 
 STRANGE = [
-    None, True, False, 0, 1, -1, 2**31, 2**63 - 1, 2**64 - 1, -(2**63), 0.0, -0.5, 1e308, float("nan"), float("inf"), "",
-    "x", "ä" * 300, "\0", "data:,", "data:image/png;base64,", b"", b"\xff" * 20, [], [None], [[]], [[[]]], {}, {"x": 1},
-    [1, 2], [[1, 2]], [[1, 2, 3, 4]], [["a", "b"]], ["rle"], ["logits"], "rgb8", "jpeg", [0.5] * 100, {"attachment": 0},
-    {"data": b"x", "encoding": "png"}, {"shape": [1, 1], "attachment": 0}, {"shape": [0, -1], "data": b""},
+    None, True, False, 0, 1, -1, 2**31, 2**63 - 1, 2**64 - 1, -(2**63), 0.0, -0.5, 1e308, float("nan"), float("inf"),
+    "", "x", "ä" * 300, "\0", "data:,", "data:image/png;base64,", b"", b"\xff" * 9, [], [None], [[]], [[[]]], {},
+    {"x": 1}, [1, 2], [[1, 2]], [[1, 2, 3, 4]], [["a", "b"]], ["rle"], ["logits"], "rgb8", "jpeg", [0.5] * 100,
+    {"attachment": 0}, {"data": b"x", "encoding": "png"}, {"shape": [1, 1], "attachment": 0},
+    {"shape": [0, -1], "data": b""},
 ]  # fmt: skip
 
 
