@@ -100,3 +100,11 @@ def test_weights(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert directories.weights() == Path(tmp_path) / ".cache" / "maskbus" / "weights"
     assert not (tmp_path / "cache").exists()
+
+
+def test_shared_memory_as_configured(tmp_path):
+    assert directories.shared_memory(str(tmp_path / "images")) == tmp_path / "images"
+    assert mode(tmp_path / "images") == 0o700
+    (tmp_path / "images").chmod(0o750)
+    with pytest.raises(UnsafeDirectory):
+        directories.shared_memory(str(tmp_path / "images"))

@@ -1,7 +1,7 @@
 """CURVE keys: how a client knows its node, and the node its clients, on a network that is not theirs alone.
 
-ZeroMQ RFC 26: every message is encrypted, the node is known by its public key, and clients by theirs where the node keeps
-a list of them.
+ZeroMQ RFC 26: every message is encrypted, the node is known by its public key, and clients by theirs where the node
+keeps a list of them.
 """
 
 from __future__ import annotations
