@@ -225,7 +225,7 @@ def _keys(commands: Any) -> None:
         "make CURVE keys, for a node that other machines may reach",
         "Writes NAME.key_secret, which only its owner may have, and NAME.key, the public key. A node with "
         "--secret-key-file takes encrypted connections only, from clients that know its public key "
-        "(MASKBUS_SERVER_KEY: the key or its file); with --client-keys-dir only from those whose public keys lie there, "
+        "(MASKBUS_SERVER_KEY: the key or its file); with --client-keys-dir only from those whose public keys lie there "
         "and who name their own secret file in MASKBUS_CLIENT_KEY.",
         "maskbus keys keys --name node\n"
         "maskbus serve --bind tcp://0.0.0.0:7710 --publish tcp://0.0.0.0:7711 --secret-key-file keys/node.key_secret\n"

@@ -87,6 +87,8 @@ class Pictures:
                 pixels, order = compressed_image.decode(view, max_pixels=self._max_pixels)
             except ValueError as error:
                 raise WireError("invalid_image", str(error), "image") from None
+            if pixels.shape[:2] != (image["height"], image["width"]):
+                raise WireError("invalid_image", "The image is not of the size that its header says.", "image")
             return Image(pixels, order, digest), (time.perf_counter() - start) * 1e3
         raw = raw_image.view(view, image["width"], image["height"], image["step"], encoding)
         if encoding == "mono8":

@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from maskbus.interfaces import DeadlinePassed, DecodeOptions, Handler, HandlerError, Image, LoadContext
+from maskbus.interfaces import DeadlinePassed, DecodeOptions, Handler, HandlerError, Image, LoadContext, Masks
 from maskbus.worker.answer import MasksEncoder, check
 from maskbus.worker.channel import Channel, ChannelClosed, Frame, pack, unpack
+from maskbus.worker.clock import Clock
 from maskbus.worker.current_job import CurrentJob, Inbox
 from maskbus.worker.embedding_cache import EmbeddingCache
 from maskbus.worker.pictures import Pictures, SlotReader
@@ -147,7 +148,7 @@ class _Worker:
             self._inbox.forget(number)
 
     def _answer(self, message: dict[str, Any], job: CurrentJob) -> tuple[dict[str, Any], list[Frame]]:
-        clock = _Clock(message["received"])
+        clock = Clock(message["received"])
         picture = message["image"]
         keeps = self._handler.info.cache_embeddings
         digest = self._pictures.digest(picture) if keeps else b""
@@ -199,12 +200,12 @@ class _Worker:
 
     def _encode(
         self,
-        masks: Any,
+        masks: Masks,
         open_image: Callable[[], Image],
         answer: dict[str, Any],
         outputs: list[dict[str, Any]],
         number: int,
-        clock: _Clock,
+        clock: Clock,
     ) -> tuple[dict[str, Any], list[Frame]]:
         encoder = MasksEncoder(masks, open_image)
         layout: list[list[Any]] = []
@@ -225,39 +226,6 @@ class _Worker:
         slot = message["blobs"]
         start, end = slot["ranges"][index]
         return self._slots.view(slot["slot"], end)[start:end]
-
-
-class _Clock:
-    """Add up where the time goes, in milliseconds."""
-
-    def __init__(self, received: float) -> None:
-        self._received = received
-        self._queued_ms = (time.monotonic() - received) * 1e3
-        self.decode_image_ms = 0.0
-        self._stages: dict[str, float] = {}
-
-    def stage(self, name: str) -> _Stage:
-        return _Stage(self._stages, name)
-
-    def timings(self) -> replies.Timings:
-        return replies.Timings(
-            queued_ms=self._queued_ms,
-            decode_image_ms=self.decode_image_ms,
-            total_ms=(time.monotonic() - self._received) * 1e3,
-            **self._stages,
-        )
-
-
-class _Stage:
-    def __init__(self, stages: dict[str, float], name: str) -> None:
-        self._stages = stages
-        self._name = name
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self._stages[self._name] = self._stages.get(self._name, 0.0) + (time.perf_counter() - self._start) * 1e3
 
 
 def _explain(error: Exception) -> tuple[str, str, str]:
