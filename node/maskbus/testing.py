@@ -77,4 +77,4 @@ def node(handlers: Mapping[str, type[Handler]] | None = None, **settings: Any) -
             bus.stop()
             thread.join()
     finally:
-        context.term()
+        context.destroy(linger=0)  # also what a failed test has left open

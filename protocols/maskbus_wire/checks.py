@@ -125,6 +125,8 @@ def _segment(request: Segment, attachments: int, limits: Limits) -> None:
         raise WireError(
             "invalid_value", "Points go with one box at most; several boxes are several objects.", "prompt.points"
         )
+    if prompt.negative_text and not prompt.text:
+        raise WireError("invalid_value", "Negative texts go with texts.", "prompt.negative_text")
     if prompt.mask is not None:
         _mask(prompt.mask, attachments)
     if prompt.logits is not None:

@@ -65,4 +65,4 @@ class Prompt(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     text: list[str] = []
     """What to look for, in words."""
     negative_text: list[str] = []
-    """What not to take for it."""
+    """What not to take for it. Only with `text`."""

@@ -308,7 +308,7 @@ class Statistics(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stat
     received: int = 0
     """Messages received."""
     rejected: int = 0
-    """Messages that were no request and were answered with an error."""
+    """Messages that were answered with an error at once, `busy` among them."""
     unanswerable: int = 0
     """Replies that could not be delivered: the peer was gone or did not read."""
 

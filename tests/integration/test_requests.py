@@ -13,9 +13,11 @@ import zmq
 
 import maskbus
 from maskbus.handlers.echo import EchoHandler
+from maskbus.node import CannotBind
 from maskbus.testing import node
 from maskbus_wire import replies, rle
 from maskbus_wire.prompts import Prompt
+from maskbus_wire.replies import Pong
 from maskbus_wire.requests import Cancel, Describe, Ping, Stats
 from support.models import Gate
 from support.nodes import live_node
@@ -265,3 +267,14 @@ def test_the_node_s_own_process_stays_lean():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_ipc_path_of_a_living_node_is_not_taken_away(tmp_path):
+    endpoint = f"ipc://{tmp_path}/requests"
+    with live_node(bind=[endpoint], models=["echo"]) as first:
+        with pytest.raises(CannotBind, match="listening"), live_node(bind=[endpoint], models=["echo"]):
+            pass
+        with first.peer(endpoint=endpoint) as peer:
+            assert isinstance(peer.ask(Ping()), Pong)
+    with live_node(bind=[endpoint], models=["echo"]):
+        pass

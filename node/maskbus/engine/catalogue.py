@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -40,6 +41,7 @@ class Card:
     missing: str
     multimask: bool
     has_logits: bool
+    cache_embeddings: bool = True
     offered: bool = True
     homepage: str = ""
     devices: tuple[str, ...] = ("cpu",)
@@ -152,6 +154,7 @@ def _probe_once(requests: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C in a terminal is for the node alone
+        env=os.environ | {"PYTHONSAFEPATH": "1"},  # what lies in the current directory is no module of ours
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -17,6 +17,8 @@ from maskbus.worker.channel import Channel
 from maskbus.worker.serve import OutOfMemory, serve
 
 _ENVIRONMENT = {
+    # What lies in the current directory is no module of ours.
+    "PYTHONSAFEPATH": "1",
     # OpenMP threads shall sleep, not spin, while they wait: spinning starves whoever shares the cores.
     "OMP_WAIT_POLICY": "passive",
     # glibc gives arrays of a picture's size back to the system on every free, and each new one is then paid for page by

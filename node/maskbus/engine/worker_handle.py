@@ -16,6 +16,9 @@ from maskbus_wire.replies import WorkerStats
 
 log = logging.getLogger(__name__)
 
+_LAST_BREATH = 0.02
+"""Seconds the bus loop gives a process that has closed its line to end, so that the message can say how it did."""
+
 
 class WorkerEvents(Protocol):
     """Who wants to know what workers do."""
@@ -224,7 +227,7 @@ class WorkerHandle:
         body = self._body
         how = None
         if body is not None:
-            body.wait(0.2)
+            body.wait(_LAST_BREATH)
             how = body.ended()
         self._end(now, f"The worker process {how or 'closed its line'}.")
 

@@ -25,6 +25,7 @@ def describe(handler: type[Handler], context: LoadContext) -> dict[str, Any]:
         "licence": info.licence,
         "multimask": info.multimask,
         "has_logits": info.has_logits,
+        "cache_embeddings": info.cache_embeddings,
         "offered": info.offered,
         "homepage": info.homepage,
         "ready": availability.ready,
@@ -36,9 +37,13 @@ def describe(handler: type[Handler], context: LoadContext) -> dict[str, Any]:
 def main() -> int:
     """Answer requests from standard input until it ends."""
     with os.fdopen(os.dup(1), "w") as answers:
-        os.dup2(2, 1)  # what a plugin prints while it is imported must not mix with the answers
-        for line in sys.stdin:
-            print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
+        questions = [json.loads(line) for line in sys.stdin]
+        # What a plugin reads or prints while it is imported must not mix with questions and answers.
+        with open(os.devnull) as nothing:
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(2, 1)
+        for question in questions:
+            print(json.dumps(_answer(question)), file=answers, flush=True)
     return 0
 
 

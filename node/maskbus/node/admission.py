@@ -126,7 +126,8 @@ class Admission:
                 self._check_size(message)
         job.message = message
         if kept is not None and kept.image_id == picture["key"]:
-            job.pinned = kept.workers.get(job.model)
+            if self._catalogue.cards[job.model].cache_embeddings:
+                job.pinned = kept.workers.get(job.model)
             job.on_success = self._remember(job.model, kept, new=request.image.image_id is None)
 
     def _check_size(self, message: dict[str, Any]) -> None:

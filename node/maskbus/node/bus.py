@@ -263,6 +263,8 @@ class Bus:
     def _bind(self, made: zmq.Socket[bytes], endpoints: Sequence[str]) -> list[str]:
         bound = []
         for endpoint in endpoints:
+            if _is_taken(endpoint):
+                raise CannotBind(f"Cannot listen at {endpoint}: something else is listening there.")
             try:
                 made.bind(endpoint)
             except zmq.ZMQError as error:
@@ -300,6 +302,15 @@ def _send_frames(target: zmq.Socket[bytes], message: Sequence[Frame]) -> None:
     for i, frame in enumerate(message):
         size = frame.nbytes if isinstance(frame, memoryview) else len(frame)
         target.send(frame, _NOW_AND_MORE if i < last else _NOW, copy=size < _ZERO_COPY)
+
+
+def _is_taken(endpoint: str) -> bool:
+    """Tell whether somebody listens at an ipc endpoint: ZeroMQ would take the path away from them without a word."""
+    scheme, _, path = endpoint.partition("://")
+    if scheme != "ipc" or not Path(path).is_socket():
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 def _unlink(endpoint: str) -> None:

@@ -80,8 +80,8 @@ class MasksEncoder:
         return replies.Mask(
             bbox=self._boxes[i],
             area=self._areas[i],
-            predicted_iou=float(self._masks.predicted_iou[i]),
-            stability_score=float(self._masks.stability_score[i]),
+            predicted_iou=_share(self._masks.predicted_iou[i]),
+            stability_score=_share(self._masks.stability_score[i]),
             label=None if labels is None else labels[i],
             similarity=None if similarity is None else float(similarity[i]),
             **fields,
@@ -102,6 +102,11 @@ def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
     return memoryview(array.reshape(-1).view(np.uint8).data)
 
 
+def _share(score: np.floating[Any]) -> float:
+    """Return a score as a number in 0…1: a network that estimates its IoU may go a little beyond."""
+    return min(max(float(score), 0.0), 1.0)
+
+
 def check(masks: Masks, height: int, width: int, *, logits: bool) -> None:
     """Check that a handler answered what its contract says.
 
@@ -120,7 +125,8 @@ def check(masks: Masks, height: int, width: int, *, logits: bool) -> None:
             continue
         if values.shape != (count,) or not np.isfinite(values).all():
             raise ValueError(f"The handler's {name} is not one finite number a mask.")
-    if masks.labels is not None and len(masks.labels) != count:
+    labels = masks.labels
+    if labels is not None and (len(labels) != count or not all(isinstance(label, str) for label in labels)):
         raise ValueError("The handler's labels are not one text a mask.")
     if logits and masks.logits is not None and (masks.logits.ndim != 3 or len(masks.logits) != count):
         raise ValueError("The handler's logits are not of shape (N, h, w).")

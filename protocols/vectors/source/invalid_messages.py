@@ -320,6 +320,7 @@ def _prompts() -> dict[str, Json]:
     bits, logits = {"attachment": 0, "encoding": "bits"}, {"attachment": 0, "shape": [1, 2]}
     point, box = [1.0, 1.0], [0, 0, 2, 2]
     return {
+        "prompt-negative-text-alone": wrong("negative_text", "Nothing to take them from.", negative_text=["sky"]),
         "prompt-point-nan": wrong("points[1]", "Not a number.", points=[point, [nan, 0.0]]),
         "prompt-point-infinite": wrong("points[0]", "Infinite.", points=[[0.0, infinite]]),
         "prompt-point-minus-infinite": wrong("points[0]", "Infinite.", points=[[-infinite, 0.0]]),

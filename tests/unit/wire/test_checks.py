@@ -183,8 +183,9 @@ def test_an_embed_has_its_image_checked():
     ],
 )
 def test_prompts_have_limits(name, one, most):
-    prompt(**{name: [one] * most})
-    assert refused(prompt, **{name: [one] * (most + 1)}) == ("too_large", f"prompt.{name}")
+    beside = {"text": ["cup"]} if name == "negative_text" else {}
+    prompt(**beside, **{name: [one] * most})
+    assert refused(prompt, **beside, **{name: [one] * (most + 1)}) == ("too_large", f"prompt.{name}")
 
 
 def test_limits_are_those_given():
@@ -223,10 +224,15 @@ def test_points_go_with_one_box():
 
 @pytest.mark.parametrize("name", ["text", "negative_text"])
 def test_texts_say_something_short(name):
-    prompt(**{name: ["x" * 1000]})
-    assert refused(prompt, **{name: ["cup", "x" * 1001]}) == ("too_large", f"prompt.{name}[1]")
+    beside = {"text": ["cup"]} if name == "negative_text" else {}
+    prompt(**beside, **{name: ["x" * 1000]})
+    assert refused(prompt, **beside, **{name: ["cup", "x" * 1001]}) == ("too_large", f"prompt.{name}[1]")
     for text in ("", " ", "\t\n\u2003"):
-        assert refused(prompt, **{name: ["cup", text]}) == ("invalid_value", f"prompt.{name}[1]")
+        assert refused(prompt, **beside, **{name: ["cup", text]}) == ("invalid_value", f"prompt.{name}[1]")
+
+
+def test_negative_texts_go_with_texts():
+    assert refused(prompt, negative_text=["cup"]) == ("invalid_value", "prompt.negative_text")
 
 
 @pytest.mark.parametrize("encoding", ["raw", "bits", "bits+zlib", "png"])
