@@ -158,3 +158,18 @@ def test_classes_at_hand():
     card = catalogue.of({"mine": Mine}, config).cards["mine"]
     assert (card.title, card.prompts, card.multimask, card.has_logits) == ("Mine", frozenset({"text"}), True, False)
     assert (card.ready, card.missing, card.weights) == (False, "cuda:3 5", "missing")
+
+
+def test_a_plugin_that_reads_and_prints_while_it_is_imported(plugin):
+    """It takes neither the questions about the others nor mixes with the answers."""
+    noisy = "import sys; print('{}'); sys.stdin.read()\n" + GOOD
+    found = catalogue.read(plugin({"aa_noisy": noisy, "zz_quiet": GOOD}))
+    assert set(found.cards) == {"aa_noisy", "zz_quiet"}
+
+
+def test_current_directory_holds_no_modules_of_ours(plugin, tmp_path_factory, monkeypatch):
+    planted = tmp_path_factory.mktemp("planted")
+    (planted / "msgspec.py").write_text("raise SystemExit('planted')")
+    monkeypatch.chdir(planted)
+    if sys.version_info >= (3, 11):
+        assert set(catalogue.read(plugin({"good": GOOD})).cards) == {"good"}
