@@ -15,7 +15,7 @@ import msgspec
 from maskbus_wire import header
 from maskbus_wire.errors import WireError
 from maskbus_wire.limits import DEFAULT_LIMITS, Limits
-from maskbus_wire.replies import REPLIES, AnyReply, Reply
+from maskbus_wire.replies import REPLIES, AnyReply, Error, Reply
 from maskbus_wire.requests import OPERATIONS, AnyRequest, Request
 from maskbus_wire.version import MAJOR, SPOKEN, major_of
 
@@ -44,6 +44,22 @@ def encode(message: Request | Reply, attachments: Sequence[Buffer] = ()) -> list
     """Return the frames of a message: its header as msgpack, then the attachments as they are."""
     plain = {"maskbus": message.maskbus, **msgspec.to_builtins(message, builtin_types=(bytes,))}
     return [header.pack(plain), *attachments]
+
+
+def error_reply(envelope: Envelope, error: WireError) -> Error:
+    """Return the reply that answers a message with an error."""
+    detail: dict[str, Any] = dict(error.detail)
+    return Error(
+        id=envelope.id,
+        code=error.code,
+        message=error.message,
+        path=error.path,
+        stamp=envelope.stamp,
+        frame_id=envelope.frame_id,
+        stream=envelope.stream,
+        seq=envelope.seq,
+        **detail,
+    )
 
 
 def open_header(frames: Sequence[Buffer], limits: Limits = DEFAULT_LIMITS) -> tuple[dict[str, Any], Envelope]:

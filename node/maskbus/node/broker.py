@@ -252,7 +252,6 @@ class Broker:
                     {"topic": name, "asked": job.publish, "encodings": encodings, "inline": inline}
                     for name, encodings in self._publisher.wanted(job.publish, job.encodings)
                     if "logits" not in encodings or self._catalogue.cards[job.model].has_logits
-                    if "logits" not in encodings or self._catalogue.cards[job.model].has_logits
                 ]
             job.message["outputs"] = outputs
         self._running[job.number] = job
@@ -334,19 +333,7 @@ class Broker:
         self._refuse(job.route, job.envelope, WireError(code, message, path))
 
     def _refuse(self, route: Any, envelope: Envelope, error: WireError) -> None:
-        detail: dict[str, Any] = dict(error.detail)
-        reply = replies.Error(
-            id=envelope.id,
-            code=error.code,
-            message=error.message,
-            path=error.path,
-            stamp=envelope.stamp,
-            frame_id=envelope.frame_id,
-            stream=envelope.stream,
-            seq=envelope.seq,
-            **detail,
-        )
-        self._reply(route, frames.encode(reply))
+        self._reply(route, frames.encode(frames.error_reply(envelope, error)))
 
 
 def _failure(handle: WorkerHandle) -> tuple[str, str]:
