@@ -6,6 +6,7 @@ import argparse
 import logging
 import signal
 import sys
+from importlib.util import find_spec
 from types import FrameType
 
 from maskbus import __version__
@@ -41,6 +42,9 @@ class _Signals:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve; return 0 after a clean stop."""
+    for name in ("cv2", "psutil", "xxhash"):
+        if find_spec(name) is None:  # found out now, and not by a worker or by the first request
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
     signals = _Signals()
     effective = flags.load(arguments)
     config = effective.config

@@ -14,8 +14,9 @@ from maskbus.engine.arena import Arena
 from maskbus.engine.catalogue import Catalogue
 from maskbus.engine.local import Engine
 from maskbus.engine.worker_handle import WorkerHandle
+from maskbus.memory import resident_bytes
 from maskbus.node.admission import Admission
-from maskbus.node.describe import describe_models, limits_of, process_bytes
+from maskbus.node.describe import describe_models, limits_of
 from maskbus.node.image_store import ImageStore
 from maskbus.node.publisher import Publisher
 from maskbus.node.tally import Tally
@@ -309,7 +310,7 @@ class Broker:
             images=len(self._images),
             shm_bytes=self._arena.reserved,
             shm_used_bytes=self._arena.used,
-            rss_bytes=process_bytes(),
+            rss_bytes=resident_bytes(),
             received=self._received,
             rejected=self._rejected,
             unanswerable=self.unanswerable,

@@ -29,13 +29,6 @@ def describe_models(request_id: str, config: Config, catalogue: Catalogue, limit
     )
 
 
-def process_bytes() -> int:
-    """Return the resident memory of this process."""
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
-
-
 def _model(card: Card, *, default: bool) -> Model:
     return Model(
         name=card.name,

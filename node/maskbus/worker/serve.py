@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 import msgspec
 
 from maskbus.interfaces import DeadlinePassed, DecodeOptions, Handler, HandlerError, Image, LoadContext, Masks
+from maskbus.memory import resident_bytes
 from maskbus.worker.answer import MasksEncoder, check
 from maskbus.worker.channel import Channel, ChannelClosed, Frame, pack, unpack
 from maskbus.worker.clock import Clock
@@ -118,7 +118,7 @@ class _Worker:
         while True:
             state = {
                 "type": "beat",
-                "rss": _resident_bytes(),
+                "rss": resident_bytes(),
                 "cache": [self._cache.nbytes, len(self._cache), self._cache.hits, self._cache.misses],
             }
             try:
@@ -239,13 +239,3 @@ def _explain(error: Exception) -> tuple[str, str, str]:
         return "out_of_memory", "The worker ran out of memory on this request.", ""
     log.error("The handler failed.", exc_info=error)
     return "internal", "The model failed on this request; the node's log has more.", ""
-
-
-def _resident_bytes() -> int:
-    try:
-        with open("/proc/self/statm") as statm:
-            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        import psutil
-
-        return int(psutil.Process().memory_info().rss)
