@@ -119,6 +119,8 @@ def check(masks: Masks, height: int, width: int, *, logits: bool) -> None:
             f"The handler answered masks of {array.dtype} {array.shape}; bool (N, {height}, {width}) is the contract."
         )
     count = len(array)
+    if count == 0:
+        return
     for name in ("predicted_iou", "stability_score", "similarity"):
         values = getattr(masks, name)
         if values is None:

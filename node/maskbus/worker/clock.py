@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from maskbus_wire.replies import Timings
 
@@ -18,14 +16,9 @@ class Clock:
         self.decode_image_ms = 0.0
         self._stages: dict[str, float] = {}
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count the time of a `with` block towards a field of `Timings`."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._stages[name] = self._stages.get(name, 0.0) + (time.perf_counter() - start) * 1e3
+    def stage(self, name: str) -> Stage:
+        """Return a context manager that counts the time of its block towards a field of `Timings`."""
+        return Stage(self._stages, name)
 
     def timings(self) -> Timings:
         """Return what has been added up so far."""
@@ -35,3 +28,17 @@ class Clock:
             total_ms=(time.monotonic() - self._received) * 1e3,
             **self._stages,
         )
+
+
+class Stage:
+    """Time one `with` block."""
+
+    def __init__(self, stages: dict[str, float], name: str) -> None:
+        self._stages = stages
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._stages[self._name] = self._stages.get(self._name, 0.0) + (time.perf_counter() - self._start) * 1e3

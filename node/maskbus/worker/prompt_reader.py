@@ -13,6 +13,10 @@ from maskbus_wire.errors import WireError
 
 Buffer = bytes | bytearray | memoryview
 
+_NO_POINTS = np.zeros((0, 2), np.float32)
+_NO_LABELS = np.zeros((0,), np.int8)
+_NO_BOXES = np.zeros((0, 4), np.float32)
+
 
 def read(prompt: prompts.Prompt, blobs: Callable[[int], Buffer], height: int, width: int) -> Prompt:
     """Return the prompt in arrays.
@@ -28,9 +32,9 @@ def read(prompt: prompts.Prompt, blobs: Callable[[int], Buffer], height: int, wi
     """
     count = len(prompt.points)
     return Prompt(
-        points=np.asarray(prompt.points, np.float32).reshape(count, 2),
-        labels=np.asarray(prompt.labels or [1] * count, np.int8),
-        boxes=np.asarray(prompt.boxes, np.float32).reshape(len(prompt.boxes), 4),
+        points=np.asarray(prompt.points, np.float32) if count else _NO_POINTS,
+        labels=np.asarray(prompt.labels or [1] * count, np.int8) if count else _NO_LABELS,
+        boxes=np.asarray(prompt.boxes, np.float32) if prompt.boxes else _NO_BOXES,
         mask=None if prompt.mask is None else _mask(prompt.mask, blobs, height, width),
         logits=None if prompt.logits is None else _logits(prompt.logits, blobs),
         texts=tuple(prompt.text),
