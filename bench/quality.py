@@ -1,11 +1,12 @@
 """Measure how good the answers of a built-in model are: boxes, one click, five corrective clicks.
 
-python bench/quality.py [--data ../shared/data] [--model grabcut] [--json FILE] [--limit N] [--noc]
+python bench/quality.py [--data ../shared/data] [--model grabcut] [--json FILE] [--docs] [--limit N] [--noc]
 
 The photos are the 50 of Rother et al. 2004 with their masks (255 object, 0 background, 128 not counted). IoU never
 counts a pixel that is 128. The corrective clicks are simulated as usual in interactive segmentation: each is put at the
-most interior point of the largest error of the answer before (largest inscribed circle), and that answer's mask goes
-along as the mask to refine. Beside the model runs plain `cv2.grabCut` with the same box on the same photos.
+most interior point of the largest error of the answer before (largest inscribed circle). They are measured with that
+answer's mask sent along as the mask to refine, and again with the clicks alone. Beside the model runs plain
+`cv2.grabCut` with the same box on the same photos.
 """
 
 from __future__ import annotations
@@ -123,23 +124,24 @@ def plain_grabcut(bgr: UInt8, box: npt.NDArray[np.float32]) -> Bool:
     return np.asarray((mask & 1).astype(bool), np.bool_)
 
 
-def measure(handler: Handler, photo: Photo, most_clicks: int) -> dict[str, Any]:
-    box = tight_box(photo.truth)
-    embeddings, embed_time = timed(lambda: handler.embed([Image(photo.bgr, "bgr")], JOB))
-    boxed, box_time = answer(handler, embeddings[0], Prompt(boxes=box))
-    plain, plain_time = timed(lambda: plain_grabcut(photo.bgr, box))
+def click_on(
+    handler: Handler, embedding: Embedding, photo: Photo, most_clicks: int, with_mask: bool
+) -> list[dict[str, float]]:
+    """Click on the object, then on the largest error again and again; return the figures of each answer."""
     x, y, _ = innermost(photo.truth == 255)
     points, labels = [(x, y)], [1]
     clicks: list[dict[str, float]] = []
     mask: Bool | None = None
     while True:
-        prompt = Prompt(points=np.array(points, np.float32), labels=np.array(labels, np.int8), mask=mask)
-        masks, taken = answer(handler, embeddings[0], prompt)
+        prompt = Prompt(
+            points=np.array(points, np.float32), labels=np.array(labels, np.int8), mask=mask if with_mask else None
+        )
+        masks, taken = answer(handler, embedding, prompt)
         mask = masks.masks[0]
         clicks.append(
             {
                 "iou": iou(mask, photo.truth),
-                **(taken if clicks else taken.plus(embed_time))._asdict(),
+                **taken._asdict(),
                 "predicted_iou": float(masks.predicted_iou[0]),
                 "stability_score": float(masks.stability_score[0]),
             }
@@ -149,6 +151,17 @@ def measure(handler: Handler, photo: Photo, most_clicks: int) -> dict[str, Any]:
             break
         points.append(following[:2])
         labels.append(following[2])
+    return clicks
+
+
+def measure(handler: Handler, photo: Photo, most_clicks: int) -> dict[str, Any]:
+    box = tight_box(photo.truth)
+    embeddings, embed_time = timed(lambda: handler.embed([Image(photo.bgr, "bgr")], JOB))
+    boxed, box_time = answer(handler, embeddings[0], Prompt(boxes=box))
+    plain, plain_time = timed(lambda: plain_grabcut(photo.bgr, box))
+    clicks = click_on(handler, embeddings[0], photo, most_clicks, with_mask=True)
+    bare = click_on(handler, embeddings[0], photo, CORRECTIONS + 1, with_mask=False)
+    clicks[0].update(Times(clicks[0]["ms"], clicks[0]["cpu_ms"]).plus(embed_time)._asdict())
     return {
         "photo": photo.name,
         "embed": embed_time._asdict(),
@@ -160,6 +173,7 @@ def measure(handler: Handler, photo: Photo, most_clicks: int) -> dict[str, Any]:
         },
         "plain": {"iou": iou(plain, photo.truth), **plain_time._asdict()},
         "clicks": clicks,
+        "clicks_without_mask": bare,
     }
 
 
@@ -191,6 +205,54 @@ def agreement(pairs: list[dict[str, float]], estimate: str) -> float:
     return float(np.asarray(np.corrcoef(ranks))[0, 1]) if len(pairs) > 2 else float("nan")
 
 
+def pearson(pairs: list[dict[str, float]], estimate: str) -> float:
+    """Return the linear correlation (Pearson) of an estimate with the IoU it estimates."""
+    values = [[pair[key] for pair in pairs] for key in ("iou", estimate)]
+    return float(np.asarray(np.corrcoef(values))[0, 1]) if len(pairs) > 2 else float("nan")
+
+
+def as_markdown(figures: dict[str, Any]) -> str:
+    """Return the figures as a table with what a reader needs to judge them."""
+    lines = [
+        f"`{figures['model']}` on the {figures['photos']} photos of Rother et al. 2004 (`python bench/quality.py`).",
+        "",
+        "| Prompt | mean IoU | median | worst tenth below | even photos | odd photos | median ms | median CPU ms |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, one in figures["series"].items():
+        ious = " | ".join(f"{one[key]:.3f}" for key in ("mean_iou", "median_iou", "p10_iou", "half_even", "half_odd"))
+        lines.append(f"| {name} | {ious} | {one['median_ms']:.0f} | {one['median_cpu_ms']:.0f} |")
+    lines += [
+        "",
+        "Box and one click are timed with embedding the photo, corrective clicks without. Corrective clicks send the "
+        "mask of the answer before unless the row says otherwise.",
+        "",
+        f"`predicted_iou`, over box, one click and corrective clicks with the mask: mean "
+        f"{figures['predicted_iou_mean']:.3f} where the true mean is {figures['true_iou_mean']:.3f}; "
+        f"Pearson {figures['predicted_iou_correlation']:.2f}, rank correlation "
+        f"{figures['predicted_iou_rank_correlation']:.2f}.",
+        "",
+        f"Machine: {figures['machine']}; load average {figures['load']:.1f} at the end. "
+        f"Peak memory {figures['peak_mb']:.0f} MB.",
+    ]
+    return "\n".join(lines)
+
+
+def write_docs(path: Path, text: str) -> None:
+    """Replace what is between the markers in `path`; append them, or create the file, where they are missing."""
+    start, end = "<!-- bench:quality -->", "<!-- /bench:quality -->"
+    before = path.read_text(encoding="utf-8") if path.exists() else "# Performance\n"
+    block = f"{start}\n{text}\n{end}"
+    head, found, rest = before.partition(start)
+    _, closed, tail = rest.partition(end)
+    after = f"{head}{block}{tail}" if found and closed else f"{before.rstrip()}\n\n{block}\n"
+    path.write_text(after, encoding="utf-8")
+
+
+def load_average() -> float:
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+
+
 def peak_megabytes() -> float:
     try:
         import resource
@@ -219,6 +281,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--model", default="grabcut")
     parser.add_argument("--json", type=Path, help="write every figure of every photo there")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md")
     parser.add_argument("--limit", type=int, help="only the first so many photos")
     parser.add_argument("--noc", action="store_true", help=f"click on up to {MOST_CLICKS} times, for NoC@85 and NoC@90")
     parser.add_argument("--threads", type=int, default=0, help="threads the model may use; 0 lets it choose")
@@ -244,12 +307,18 @@ def main() -> int:
     }
     for number in range(1, CORRECTIONS + 1):
         series[f"+ {number} corrective"] = summary([after(row["clicks"], number) for row in rows])
+    for number in range(1, CORRECTIONS + 1):
+        series[f"+ {number}, no mask sent"] = summary([after(row["clicks_without_mask"], number) for row in rows])
     answers = [row["box"] for row in rows] + [click for row in rows for click in row["clicks"][: CORRECTIONS + 1]]
     figures: dict[str, Any] = {
         "model": options.model,
         "photos": len(rows),
         "machine": machine(),
+        "load": load_average(),
         "peak_mb": peak_megabytes(),
+        "predicted_iou_mean": float(np.mean([one["predicted_iou"] for one in answers])),
+        "true_iou_mean": float(np.mean([one["iou"] for one in answers])),
+        "predicted_iou_correlation": pearson(answers, "predicted_iou"),
         "predicted_iou_rank_correlation": agreement(answers, "predicted_iou"),
         "stability_rank_correlation": agreement(answers, "stability_score"),
         "series": series,
@@ -259,7 +328,7 @@ def main() -> int:
             noc = [clicks_to(row["clicks"], goal, most) for row in rows]
             figures[f"noc_{round(goal * 100)}"] = float(np.mean(noc))
 
-    print(f"{options.model} on {len(rows)} photos. The mask of the answer before goes with each corrective click.")
+    print(f"{options.model} on {len(rows)} photos. Corrective clicks send the mask of the answer before, or say so.")
     print(f"{'':24}{'mean IoU':>9}{'median':>8}{'p10':>8}{'even':>8}{'odd':>8}{'ms':>7}{'CPU ms':>8}")
     for name, one in series.items():
         print(
@@ -279,6 +348,8 @@ def main() -> int:
     print(figures["machine"])
     if options.json:
         options.json.write_text(json.dumps({**figures, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    if options.docs:
+        write_docs(Path(__file__).resolve().parents[1] / "docs" / "performance.md", as_markdown(figures))
     return 0
 
 

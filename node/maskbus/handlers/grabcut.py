@@ -33,8 +33,10 @@ class GrabCutHandler(Handler):
     soft memberships of these regions at several scales; a graph cut (Rother et al. 2004) makes pixels of them; a guided
     filter (He et al. 2010) brings the cut to the full picture's edges.
 
-    Corrective clicks work best with the previous answer's mask beside all clicks so far: the search then starts from
-    that mask, turned round about the clicks that contradict it. Every click is obeyed to the pixel.
+    Clicks correct the answer one by one in the order given: one on the background only takes away, one on the object
+    only adds. A mask beside clicks is corrected by them; a mask alone is refined. Corrections are quickest with the
+    previous answer's mask beside all clicks so far: then only the clicks that contradict it are worked on. Every click
+    is obeyed to the pixel.
 
     `predicted_iou` and `stability_score` are described at `grabcut_objects.Candidate`.
     """
@@ -84,7 +86,10 @@ class GrabCutHandler(Handler):
             mask[:] = outline(embedding, candidate, prompt)
         return Masks(
             masks=masks,
-            predicted_iou=np.array([candidate.predicted_iou for candidate in found], np.float32),
+            # Nothing found is nothing to trust.
+            predicted_iou=np.array(
+                [one.predicted_iou if mask.any() else 0.0 for one, mask in zip(found, masks, strict=True)], np.float32
+            ),
             stability_score=np.array([candidate.stability for candidate in found], np.float32),
         )
 

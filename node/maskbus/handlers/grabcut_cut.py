@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.handlers.grabcut_regions import F32, LAB_BINS, Pixels
+from maskbus.handlers.grabcut_regions import F32, I32, LAB_BINS, Pixels
 
 Bool = npt.NDArray[np.bool_]
 I8 = npt.NDArray[np.int8]
@@ -20,30 +20,52 @@ LEVELS = 12
 """Grey levels that stand for the largest odds in the channel that carries them."""
 
 
-def by_mixtures(image: Pixels, member: F32, hard: I8, rounds: int) -> Bool:
+def by_mixtures(image: Pixels, member: F32, hard: I8, rounds: int, coarse_first: bool = True) -> Bool:
     """Cut with mixtures of Gaussians, GrabCut's own. Sure regions of `member`, (h, w) 0…1, are kept as they are.
 
-    `hard`, (h, w), is 1 where a pixel must be object, -1 where it must not, else 0.
+    `hard`, (h, w), is 1 where a pixel must be object, -1 where it must not, else 0. With `coarse_first` all but
+    the last of several rounds are made on half the resolution.
     """
     trimap = np.where(member > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     trimap[member > 0.9] = cv2.GC_FGD
     trimap[member < 0.1] = cv2.GC_BGD
     trimap[hard > 0] = cv2.GC_FGD
     trimap[hard < 0] = cv2.GC_BGD
-    inside = np.count_nonzero(trimap & 1)
-    if min(inside, trimap.size - inside) < LEAST:
+    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+    mode = cv2.GC_INIT_WITH_MASK
+    if coarse_first and rounds > 1:
+        # The colours settle as well on a quarter of the pixels; one round on all of them then draws the edge.
+        size = (max(1, trimap.shape[1] // 2), max(1, trimap.shape[0] // 2))
+        coarse = np.asarray(cv2.resize(trimap, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        if _both_sides(coarse):
+            small = cv2.resize(image.small, size, interpolation=cv2.INTER_AREA)
+            cv2.setRNGSeed(0)
+            cv2.grabCut(small, coarse, (0, 0, 1, 1), background, foreground, rounds, mode)
+            large = cv2.resize(coarse, trimap.shape[::-1], interpolation=cv2.INTER_NEAREST)
+            free = trimap >= cv2.GC_PR_BGD
+            inside = np.asarray(large, np.uint8)[free] & 1
+            trimap[free] = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD)
+            mode, rounds = cv2.GC_EVAL, 1
+    if not _both_sides(trimap):
         return np.asarray((trimap & 1).astype(bool), np.bool_)
     cv2.setRNGSeed(0)
-    cv2.grabCut(image.small, trimap, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(image.small, trimap, (0, 0, 1, 1), background, foreground, rounds, mode)
     return np.asarray((trimap & 1).astype(bool), np.bool_)
 
 
+def _both_sides(trimap: npt.NDArray[np.uint8]) -> bool:
+    inside = np.count_nonzero(trimap & 1)
+    return bool(min(inside, trimap.size - inside) >= LEAST)
+
+
 def by_histograms(image: Pixels, member: F32, hard: I8, rounds: int, trust: float = 1.0) -> Bool:
-    """Cut with colour histograms and, weighted by `trust`, the log odds of `member`."""
+    """Cut with histograms of colour and of the colour around, and, weighted by `trust`, the log odds of `member`."""
     believed = trust * np.clip(np.log((member + 0.02) / (1.02 - member)), -4, 4)
     current = member
     for _ in range(rounds):
-        odds = np.asarray(_colour_odds(image, current)[image.bins] + believed, np.float32)
+        odds = np.asarray(
+            _colour_odds(image.bins, current) + 0.5 * _colour_odds(image.broad, current) + believed, np.float32
+        )
         cut = by_odds(image, odds, hard)
         current = cut.astype(np.float32)
         if not cut.any() or cut.all():
@@ -87,13 +109,13 @@ def separation(image: Pixels, cut: Bool, around: Bool) -> float:
     return float(np.clip(1 - np.minimum(inside, outside).sum(), 0, 1))
 
 
-def _colour_odds(image: Pixels, member: F32) -> F32:
-    """Return the log odds of each colour bin, from histograms smoothed over neighbouring bins."""
-    inside = _smoothed(np.bincount(image.bins.ravel(), member.ravel(), int(np.prod(LAB_BINS))))
-    outside = _smoothed(np.bincount(image.bins.ravel(), 1 - member.ravel(), int(np.prod(LAB_BINS))))
+def _colour_odds(bins: I32, member: F32) -> F32:
+    """Return (h, w) the log odds by colour bin, from histograms smoothed over neighbouring bins."""
+    inside = _smoothed(np.bincount(bins.ravel(), member.ravel(), int(np.prod(LAB_BINS))))
+    outside = _smoothed(np.bincount(bins.ravel(), 1 - member.ravel(), int(np.prod(LAB_BINS))))
     share = inside / max(float(inside.sum()), 1e-6) + 1e-6
     other = outside / max(float(outside.sum()), 1e-6) + 1e-6
-    return np.asarray(np.clip(np.log(share / other), -4, 4), np.float32)
+    return np.asarray(np.clip(np.log(share / other), -4, 4)[bins], np.float32)
 
 
 def _smoothed(histogram: npt.NDArray[np.generic]) -> F32:

@@ -32,6 +32,7 @@ def to_full(image: WorkingImage, cut: Bool) -> Bool:
     mask = large > 0.5
     if cut.all() or not cut.any():
         return np.asarray(mask, np.bool_)
+    before = np.count_nonzero(mask)
     model = _linear_model(image.small.astype(np.float32), soft)
     kernel = np.ones((2 * RADIUS + 1, 2 * RADIUS + 1), np.uint8)
     binary = cut.astype(np.uint8)
@@ -55,7 +56,8 @@ def to_full(image: WorkingImage, cut: Bool) -> Bool:
             filtered = (local[..., :3] * colours).sum(axis=2) + local[..., 3]
             tile = mask[top:bottom, left:right]
             mask[top:bottom, left:right] = np.where(near > 0.5, filtered > 0.5, tile)
-    return np.asarray(mask, np.bool_)
+    # What is thinner than the window has no edge the filter could follow, and must not be lost.
+    return np.asarray(mask if 2 * np.count_nonzero(mask) > before else large > 0.5, np.bool_)
 
 
 def _linear_model(guide: F32, soft: F32) -> F32:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
-from maskbus.handlers.grabcut_cut import I8, Bool, by_histograms, by_mixtures, separation
+from maskbus.handlers.grabcut_box import cuts_in_box, trust_in_box
+from maskbus.handlers.grabcut_cut import I8, Bool, by_mixtures, separation
 from maskbus.handlers.grabcut_edges import to_full
 from maskbus.handlers.grabcut_propose import Pointers, box_cover, propose
-from maskbus.handlers.grabcut_regions import F32, Pixels, WorkingImage
+from maskbus.handlers.grabcut_regions import F32, WorkingImage
+from maskbus.handlers.grabcut_replay import MOST_STEPS, Clicks, added, pixel, taken_away, tidy
 from maskbus.interfaces import Job, Prompt
 
 CLICK_REACH = 2
@@ -21,12 +23,10 @@ ALTERNATIVES = 3
 SAME = 0.9
 """Two masks with a higher IoU count as one."""
 
-NEAR = 0.3
-"""How far round a box its nearer background goes, as a share of the square root of the box's area."""
 SURE = 0.9
 """A cut in a box that is trusted so far is not compared with others."""
-SPECK = 0.1
-"""Parts smaller than this share of the largest are dropped where nobody clicked on them."""
+DOUBTED = 0.5
+"""Where no cut in a box is trusted so far, the proposals themselves are compared with the cuts."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,67 @@ class Candidate:
     """
     stability: float
     """IoU of the proposals' mean membership at 0.6 and at 0.4: how little hangs on the threshold."""
+    earlier: tuple[Bool, ...] = ()
+    """(h, w) what was cut before each correction; empty where there was none."""
+    given: bool = False
+    """Whether the first of these cuts is the mask that came with the prompt."""
 
 
 def search(image: WorkingImage, prompt: Prompt, job: Job, several: bool) -> list[Candidate]:
     """Return what `prompt`, of one object, may mean: best first, exactly one unless `several`."""
-    pointers = to_working(image, prompt)
+    clicks, box, prior = to_working(image, prompt)
+    if prior is not None and not (prior > 0.5).any() and (box is not None or (clicks.labels == 1).any()):
+        prior = None
+    if prior is not None and box is None and len(clicks):
+        start = _judged_by_proposals(image, clicks.pointers(len(clicks), None, prior), prior > 0.5)
+        return [replay(image, replace(start, given=True), clicks, None, job)]
+    if not len(clicks):
+        return hypotheses(image, clicks.pointers(0, box, prior), job, several)
+    # The first click on the object shows where it is; with a box, the box does.
+    first = Clicks(clicks.points[:0], clicks.labels[:0])
+    if box is None:
+        chosen = np.flatnonzero(clicks.labels == 1)[:1]
+        first = Clicks(clicks.points[chosen], clicks.labels[chosen])
+    found = [
+        replay(image, one, clicks, box, job) for one in hypotheses(image, first.pointers(1, box, prior), job, several)
+    ]
+    return different(found)
+
+
+def replay(image: WorkingImage, base: Candidate, clicks: Clicks, box: F32 | None, job: Job) -> Candidate:
+    """Return `base` after the corrections by those of `clicks` that contradict what the clicks before them left."""
+    current = base
+    steps = 0
+    for which in range(len(clicks)):
+        if clicks.obeyed(which, current.cut):
+            continue
+        steps += 1
+        if steps > MOST_STEPS:
+            break
+        job.check()
+        pointers = clicks.pointers(which + 1, box, current.cut.astype(np.float32))
+        current = correct(image, pointers, current, clicks.points[which], bool(clicks.labels[which] == 1))
+    return current
+
+
+def correct(image: WorkingImage, pointers: Pointers, before: Candidate, point: F32, adds: bool) -> Candidate:
+    """Return the answer `before` corrected by the click at `point`, the last of `pointers`."""
+    hard = constraints(image, pointers)
+    proposals = propose(image, pointers)
+    member = proposals.mean(axis=1)[image.labels]
+    cut = by_mixtures(image.pixels, member, hard, rounds=3)
+    clicked = pixel(point, cut.shape)
+    if adds:
+        cut = added(before.cut, cut, clicked)
+    else:
+        kept = np.array([pixel(one, cut.shape) for one in pointers.positive], np.intp).reshape(-1, 2)
+        cut = taken_away(before.cut, cut, clicked, kept)
+    after = _judged(image, cut, proposals, overlap(member > 0.6, member > 0.4))
+    return replace(after, earlier=(*before.earlier, before.cut), given=before.given)
+
+
+def hypotheses(image: WorkingImage, pointers: Pointers, job: Job, several: bool) -> list[Candidate]:
+    """Return what `pointers` may mean, without regard to the order of its clicks."""
     hard = constraints(image, pointers)
     proposals = propose(image, pointers)
     job.check()
@@ -54,11 +110,17 @@ def search(image: WorkingImage, prompt: Prompt, job: Job, several: bool) -> list
     stability = overlap(member > 0.6, member > 0.4)
     if pointers.box is not None:
         found = []
-        for cut, near in _in_box(image, pointers, pointers.box, hard, member, job):
-            trust = (tightness(cut, pointers.box) + separation(image.pixels, cut, near)) / 2
-            found.append(Candidate(cut, trust, stability))
+        for cut, near in cuts_in_box(image, pointers, pointers.box, hard, member, job):
+            found.append(Candidate(cut, trust_in_box(image, cut, near, pointers.box), stability))
+            trust = found[-1].predicted_iou
             if trust >= SURE and not several:
                 break
+        if max(one.predicted_iou for one in found) < DOUBTED:
+            # Cuts by colour can lose an object that has the colours around it; the proposals still know its place.
+            cut = (member > 0.5) & (hard >= 0) | (hard > 0)
+            cut = cut if cut.any() else hard >= 0
+            found = [Candidate(cut, trust_in_box(image, cut, near, pointers.box), stability), *found]
+            found = [one for one in found if one.cut.any()]
         found.sort(key=lambda candidate: -candidate.predicted_iou)
     else:
         found = [_around_clicks(image, pointers, hard, member, proposals, stability)]
@@ -69,66 +131,43 @@ def search(image: WorkingImage, prompt: Prompt, job: Job, several: bool) -> list
         # The mean of the scales is the answer; the single scales are the alternatives to it.
         best = found[0].predicted_iou
         found = [found[0], *sorted((_capped(other, best) for other in found[1:]), key=lambda one: -one.predicted_iou)]
-    different: list[Candidate] = []
-    for candidate in found[: ALTERNATIVES if several else 1]:
-        if all(overlap(candidate.cut, other.cut) < SAME for other in different):
-            different.append(candidate)
-    return different
+    return different(found[: ALTERNATIVES if several else 1])
+
+
+def different(found: list[Candidate]) -> list[Candidate]:
+    """Return `found`, best first, without those that are nearly the same as a better one."""
+    kept: list[Candidate] = []
+    for candidate in found:
+        if all(overlap(candidate.cut, other.cut) < SAME for other in kept):
+            kept.append(_capped(candidate, kept[-1].predicted_iou) if kept else candidate)
+    return kept
 
 
 def _around_clicks(
     image: WorkingImage, pointers: Pointers, hard: I8, member: F32, proposals: F32, stability: float
 ) -> Candidate:
     cut = tidy(by_mixtures(image.pixels, member, hard, rounds=3), pointers)
+    return _judged(image, cut, proposals, stability)
+
+
+def _judged_by_proposals(image: WorkingImage, pointers: Pointers, cut: Bool) -> Candidate:
+    proposals = propose(image, pointers)
+    member = proposals.mean(axis=1)[image.labels]
+    return _judged(image, cut, proposals, overlap(member > 0.6, member > 0.4))
+
+
+def _judged(image: WorkingImage, cut: Bool, proposals: F32, stability: float) -> Candidate:
     agreement = np.mean([overlap(cut, (column > 0.5)[image.labels]) for column in proposals.T])
     apart = separation(image.pixels, cut, np.ones_like(cut))
     return Candidate(cut, (float(agreement) + apart) / 2, stability)
 
 
 def _capped(candidate: Candidate, most: float) -> Candidate:
-    return Candidate(candidate.cut, min(candidate.predicted_iou, most), candidate.stability)
+    return replace(candidate, predicted_iou=min(candidate.predicted_iou, most))
 
 
-def _in_box(
-    image: WorkingImage, pointers: Pointers, box: F32, hard: I8, member: F32, job: Job
-) -> Iterator[tuple[Bool, Bool]]:
-    """Yield cuts that differ in what they take for background, each with the pixels near the box."""
-    margin = max(4, round(NEAR * float(np.sqrt((box[2] - box[0]) * (box[3] - box[1])))))
-    part = (
-        slice(max(0, int(box[1]) - margin), int(np.ceil(box[3])) + margin),
-        slice(max(0, int(box[0]) - margin), int(np.ceil(box[2])) + margin),
-    )
-    near = np.zeros(hard.shape, np.bool_)
-    near[part] = True
-    yield tidy(_in_two_steps(image.pixels, member, hard), pointers), near
-    job.check()
-    cut = np.zeros(hard.shape, np.bool_)
-    cut[part] = _in_two_steps(image.pixels.crop(part), member[part], hard[part])
-    yield tidy(cut, pointers), near
-    if pointers.prior is None:
-        job.check()
-        everything = np.full(hard.shape, 0.6, np.float32)
-        yield tidy(by_mixtures(image.pixels, everything, hard, rounds=3), pointers), near
-
-
-def _in_two_steps(pixels: Pixels, member: F32, hard: I8) -> Bool:
-    # Histograms tell apart what mixtures blur; one round of mixtures then takes their speckle away.
-    cut = by_histograms(pixels, member, hard, rounds=2, trust=0.5)
-    return by_mixtures(pixels, np.where(cut, np.float32(0.8), np.float32(0.2)), hard, rounds=1)
-
-
-def tightness(cut: Bool, box: F32) -> float:
-    """Return the share of the box's width times the share of its height that the cut reaches over, 0…1."""
-    if not cut.any():
-        return 0.0
-    rows, columns = np.flatnonzero(cut.any(axis=1)), np.flatnonzero(cut.any(axis=0))
-    wide = min(1.0, float(np.ptp(columns) + 1) / max(float(box[2] - box[0]), 1.0))
-    high = min(1.0, float(np.ptp(rows) + 1) / max(float(box[3] - box[1]), 1.0))
-    return wide * high
-
-
-def to_working(image: WorkingImage, prompt: Prompt) -> Pointers:
-    """Return `prompt`, of one object, in pixels of the working copy."""
+def to_working(image: WorkingImage, prompt: Prompt) -> tuple[Clicks, F32 | None, F32 | None]:
+    """Return clicks, box and mask of `prompt`, of one object, in pixels of the working copy."""
     scale = np.array(image.scale, np.float32)
     points = (prompt.points + 0.5) * scale - 0.5
     height, width = image.labels.shape
@@ -141,9 +180,7 @@ def to_working(image: WorkingImage, prompt: Prompt) -> Pointers:
         # A box names centres of pixels; its outer edges lie half a pixel further out.
         corners = prompt.boxes[0] + np.array([0, 0, 1, 1], np.float32)
         box = np.asarray(corners * np.concatenate([scale, scale]), np.float32)
-    positive = np.asarray(points[prompt.labels == 1], np.float32)
-    negative = np.asarray(points[prompt.labels == 0], np.float32)
-    return Pointers(positive, negative, box, prior)
+    return Clicks(np.asarray(points, np.float32), prompt.labels), box, prior
 
 
 def constraints(image: WorkingImage, pointers: Pointers) -> I8:
@@ -163,25 +200,17 @@ def constraints(image: WorkingImage, pointers: Pointers) -> I8:
     return hard
 
 
-def tidy(cut: Bool, pointers: Pointers) -> Bool:
-    """Return the parts of `cut` that hold a positive click; where there is no click, those that are not mere specks."""
-    count, parts, table, _ = cv2.connectedComponentsWithStats(cut.astype(np.uint8))
-    if count <= 2:
-        return cut
-    if not len(pointers.positive):
-        sizes = table[1:, cv2.CC_STAT_AREA]
-        return np.isin(parts, 1 + np.flatnonzero(sizes >= SPECK * sizes.max()))
-    height, width = cut.shape
-    columns = np.clip(np.rint(pointers.positive[:, 0]).astype(int), 0, width - 1)
-    rows = np.clip(np.rint(pointers.positive[:, 1]).astype(int), 0, height - 1)
-    clicked = np.unique(parts[rows, columns])
-    clicked = clicked[clicked > 0]
-    return np.isin(parts, clicked) if len(clicked) else cut
-
-
 def outline(image: WorkingImage, candidate: Candidate, prompt: Prompt) -> Bool:
-    """Return (H, W) the candidate's mask at full resolution, with every click obeyed."""
-    mask = to_full(image, candidate.cut)
+    """Return (H, W) the candidate's mask at full resolution, with every click obeyed.
+
+    Each correction changes the outline of the answer before only where, and only in the way, that it changed the cut.
+    """
+    cuts = [*candidate.earlier, candidate.cut]
+    mask = prompt.mask if candidate.given and prompt.mask is not None else to_full(image, cuts[0])
+    for before, cut in pairwise(cuts):
+        now = to_full(image, cut)
+        mask = mask | now if (cut & ~before).any() else mask & now
+    mask = np.array(mask, np.bool_)
     for label in (0, 1):
         for x, y in prompt.points[prompt.labels == label]:
             mask[round(float(y)), round(float(x))] = label == 1

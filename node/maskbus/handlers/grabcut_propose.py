@@ -7,7 +7,7 @@ The pull of the starting shape fades as the colour models settle (deterministic 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -21,6 +21,8 @@ BOX_RADII = (0.4, 0.55, 0.7, 0.9, 1.1)
 """Starting radii in a box, where 1 touches its sides."""
 CORRECTION_RADII = (0.5, 0.75, 1.0, 1.5, 2.0)
 """Radii within which a click corrects an earlier mask, as a share of its distance to that mask's edge."""
+ALIKE = 0.5
+"""Regions more alike than this to the one that was clicked on, which is 1 to itself, are of its colour."""
 TRUST = 2.0
 """Log odds, times the pull, that an earlier mask gives where no click contradicts it."""
 ROUNDS = 12
@@ -68,14 +70,7 @@ def box_cover(shape: tuple[int, int], box: F32) -> npt.NDArray[np.bool_]:
 
 
 def propose(image: WorkingImage, pointers: Pointers) -> F32:
-    """Return (N, K) memberships 0…1, one column for each scale, smallest first.
-
-    Clicks of both kinds without a mask are taken as a mask from the clicks on the object, then corrected by the others:
-    a click on the background says where the object ends only once it is known where it seemed to go on.
-    """
-    if pointers.prior is None and pointers.box is None and len(pointers.negative):
-        first = propose(image, Pointers(pointers.positive, pointers.negative[:0]))
-        pointers = replace(pointers, prior=first.mean(axis=1)[image.labels])
+    """Return (N, K) memberships 0…1, one column for each scale, smallest first."""
     count = len(image.area)
     fixed = np.zeros(count, np.float32)
     # A region under clicks of both kinds is left to the pixels.
@@ -134,7 +129,8 @@ def _shape_odds(image: WorkingImage, pointers: Pointers, outside: npt.NDArray[np
 
 def _corrected(image: WorkingImage, pointers: Pointers, prior: F32) -> F32:
     """Return (N, K) the odds of an earlier mask, turned round about the clicks that contradict it."""
-    pull = np.repeat(2 * per_region(image, prior)[:, None] - 1, len(CORRECTION_RADII), axis=1) * TRUST
+    member = per_region(image, prior)
+    pull = np.repeat(2 * member[:, None] - 1, len(CORRECTION_RADII), axis=1) * TRUST
     held = np.pad(prior > 0.5, 1)
     for points, sign in ((pointers.positive, 1), (pointers.negative, -1)):
         reach = cv2.distanceTransform((held if sign < 0 else ~held).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
@@ -147,8 +143,30 @@ def _corrected(image: WorkingImage, pointers: Pointers, prior: F32) -> F32:
             limit = min(float(reach[row, column]), float(max(prior.shape)))
             far = _distance(image, point[None])[:, None] * np.sqrt(prior.size)
             share = np.clip(1.5 - far / (limit * np.array(CORRECTION_RADII, np.float32)), 0, 1)
+            if sign < 0:
+                share = np.maximum(share, _of_one_colour(image, point, pointers.positive, member)[:, None])
             pull = (1 - share) * pull + share * sign
     return np.asarray(pull, np.float32)
+
+
+def _of_one_colour(image: WorkingImage, point: F32, others: F32, member: F32) -> npt.NDArray[np.bool_]:
+    """Return (N,) the regions in the mask of the click's colour, joined to it by others of that colour.
+
+    What is more like the region under one of the `others` is not of it.
+    """
+    here = int(regions_at(image, point[None])[0])
+    alike = image.alike[here] / image.alike[here, here]
+    same = (alike > ALIKE) & (member > 0.5)
+    for other in regions_at(image, others):
+        same &= alike > image.alike[other] / image.alike[other, other]
+    joined = np.zeros(len(member), np.bool_)
+    joined[here] = True
+    for _ in range(len(member)):
+        wider = joined | (same & joined[image.neighbours].any(axis=1))
+        if np.array_equal(wider, joined):
+            break
+        joined = wider
+    return joined
 
 
 def _distance(image: WorkingImage, points: F32) -> F32:

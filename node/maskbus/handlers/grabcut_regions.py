@@ -25,6 +25,8 @@ COLOUR_SIGMA = 4.0
 """How far apart two colours may be to count as alike, CIE Lab units."""
 SMOOTHING = 0.03
 """Weight of a region's own membership against its neighbours'; smaller smooths more."""
+AROUND = 3.0
+"""Standard deviation of the blur that takes the mean of a texture, pixels of the working copy."""
 LAB_BINS = (24, 32, 32)
 """Bins of the colour histogram in L, a, b."""
 
@@ -39,10 +41,12 @@ class Pixels:
     """(h, w, 2) along the two strongest colour directions."""
     bins: I32
     """(h, w) index into the colour histogram."""
+    broad: I32
+    """(h, w) the same of the colour around each pixel: of a texture, it is the mean."""
 
     def crop(self, part: tuple[slice, slice]) -> Pixels:
         """Return the rectangle `part`, rows and columns."""
-        return Pixels(np.ascontiguousarray(self.small[part]), self.contrast[part], self.bins[part])
+        return Pixels(np.ascontiguousarray(self.small[part]), self.contrast[part], self.bins[part], self.broad[part])
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class WorkingImage:
     """(h, w, 2) the working copy along its two strongest colour directions."""
     bins: I32
     """(h, w) index into the colour histogram."""
+    broad: I32
+    """(h, w) the same of the colour around each pixel."""
     labels: I32
     """(h, w) region of each pixel, 0…N-1."""
     area: F32
@@ -82,7 +88,7 @@ class WorkingImage:
     @property
     def pixels(self) -> Pixels:
         """The whole working copy's colours."""
-        return Pixels(self.small, self.contrast, self.bins)
+        return Pixels(self.small, self.contrast, self.bins, self.broad)
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -121,6 +127,7 @@ def prepare(bgr: U8) -> WorkingImage:
         small=small,
         contrast=_principal_colours(small),
         bins=_histogram_bins(lab),
+        broad=_histogram_bins(np.asarray(cv2.GaussianBlur(lab, (0, 0), AROUND), np.float32)),
         labels=labels,
         area=area,
         centre=np.stack([mean(columns), mean(rows)], axis=1),

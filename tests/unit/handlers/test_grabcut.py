@@ -169,6 +169,96 @@ def test_clicks_correct_a_mask(handler: GrabCutHandler) -> None:
     assert iou(both, wrong) > 0.85
 
 
+def test_a_wrong_part_that_is_clicked_goes_as_a_whole(handler: GrabCutHandler) -> None:
+    rgb, truth = scene()
+    wrong = truth.copy()
+    wrong[144:204, 252:324] = True
+    bridge = wrong.copy()
+    bridge[150:160, 100:260] = True
+    for mask in (wrong, bridge):
+        for where in ((288, 174), (258, 150)):
+            answer = ask(handler, rgb, clicks((108, 96, 1), (*where, 0), mask=mask)).masks[0]
+            assert (answer & wrong & ~truth).sum() < 0.05 * (wrong & ~truth).sum()
+            assert (answer & truth).sum() > 0.9 * truth.sum()
+
+
+def blurred_noise(seed: int) -> np.ndarray:
+    """A picture of soft blobs without any object: where clicks go wrong most."""
+    import cv2
+
+    noise = np.random.default_rng(seed).random((150, 220, 3))
+    soft = cv2.GaussianBlur(noise, (0, 0), 7)
+    return np.clip((soft - 0.5) * 1200 + 128, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("start", ["clicks", "mask", "box"])
+def test_each_click_changes_the_answer_its_own_way_only(handler: GrabCutHandler, seed: int, start: str) -> None:
+    rgb = blurred_noise(seed)
+    random = np.random.default_rng(seed)
+    embedding = handler.embed([Image(rgb)], FakeJob())[0]
+    points = np.column_stack([random.integers(0, 220, 7), random.integers(0, 150, 7)]).astype(np.float32)
+    labels = np.array([1, 0, 0, 1, 0, 1, 0], np.int8)
+    box = np.array([[0, 0, 219, 149]], np.float32) if start == "box" else np.zeros((0, 4), np.float32)
+    before: np.ndarray | None = None
+    for count in range(1, len(points) + 1):
+        mask = before if start == "mask" else None
+        prompt = Prompt(points=points[:count], labels=labels[:count], boxes=box, mask=mask)
+        after = handler.decode(embedding, prompt, DecodeOptions(), FakeJob()).masks[0]
+        if before is not None:
+            changed = before & ~after if labels[count - 1] else after & ~before
+            assert not changed.any(), count
+        before = after
+
+
+def test_clicks_without_a_mask_end_where_clicks_with_the_mask_end(handler: GrabCutHandler) -> None:
+    rgb = blurred_noise(9)
+    points = [(110, 75, 1), (110, 76, 1), (60, 40, 0), (180, 30, 1), (115, 95, 0)]
+    mask: np.ndarray | None = None
+    for count in range(1, len(points) + 1):
+        mask = ask(handler, rgb, clicks(*points[:count], mask=mask)).masks[0]
+    assert iou(ask(handler, rgb, clicks(*points)).masks[0], mask) > 0.95
+
+
+def test_a_click_that_is_obeyed_already_changes_nothing(handler: GrabCutHandler) -> None:
+    pictures = pytest.importorskip("skimage.data")
+    rgb = pictures.coffee()
+    one = ask(handler, rgb, clicks((300, 60, 1)))
+    other = ask(handler, rgb, clicks((300, 60, 1), (430, 250, 0)))
+    assert one.masks.any()
+    assert np.array_equal(one.masks, other.masks)
+
+
+def test_many_clicks_take_no_more_steps_than_some(handler: GrabCutHandler) -> None:
+    rgb = blurred_noise(2)
+    embedding = handler.embed([Image(rgb)], FakeJob())[0]
+    random = np.random.default_rng(0)
+    job = FakeJob(100)
+    points = np.column_stack([random.integers(0, 220, 200), random.integers(0, 150, 200)]).astype(np.float32)
+    labels = np.arange(1, 201, dtype=np.int8) % 2
+    handler.decode(embedding, Prompt(points=points, labels=labels), DecodeOptions(), job)
+    assert job.left > 80
+    with pytest.raises(JobAborted):
+        handler.decode(embedding, Prompt(points=points, labels=labels), DecodeOptions(), FakeJob(5))
+
+
+def test_a_box_gets_a_mask_even_where_colours_tell_nothing(handler: GrabCutHandler) -> None:
+    pictures = pytest.importorskip("skimage.data")
+    masks = ask(handler, pictures.camera(), boxes((100, 100, 300, 300)), "mono")
+    assert masks.masks[0, 100:301, 100:301].mean() > 0.2
+    flat = np.full((90, 120, 3), 100, np.uint8)
+    assert ask(handler, flat, boxes((20, 20, 80, 70))).masks[0].any()
+
+
+def test_an_empty_mask_is_not_trusted(handler: GrabCutHandler) -> None:
+    rgb, _ = scene(60, 90)
+    everything = np.ones((60, 90), np.bool_)
+    corners = [(x, y, 0) for x in range(0, 90, 3) for y in range(0, 60, 3)]
+    masks = ask(handler, rgb, clicks(*corners, mask=everything))
+    for mask, estimate in zip(masks.masks, masks.predicted_iou, strict=True):
+        assert mask.any() or estimate == 0
+
+
 def test_clicks_are_obeyed_to_the_pixel(handler: GrabCutHandler) -> None:
     rgb, truth = scene(500, 700)
     random = np.random.default_rng(1)
