@@ -32,20 +32,22 @@ class Target:
     faster: bool = False
 
 
-TARGETS = (
+TARGETS: tuple[Target, ...] = (
     Target("maskbus-tcp", "pyzmq-tcp", "small", 4.0),
     Target("maskbus-tcp", "pyzmq-tcp", "frame", 1.6),
     Target("maskbus-tcp", "pyzmq-tcp", "mask", 1.6),
     Target("maskbus-ipc", "pyzmq-ipc", "frame", 2.0),
     Target("maskbus-ipc", "pyzmq-ipc", "mask", 2.0),
-    Target("maskbus-tcp", "grpc", "frame", 1.5, faster=True),
-    Target("maskbus-tcp", "grpc", "mask", 1.5, faster=True),
-    Target("maskbus-tcp", "grpc-array", "frame", 1.5, faster=True),
-    Target("maskbus-tcp", "grpc-array", "mask", 1.5, faster=True),
-    Target("maskbus-tcp", "fastapi-raw", "frame", 3.0, faster=True),
-    Target("maskbus-tcp", "fastapi-raw", "mask", 3.0, faster=True),
-    Target("maskbus-tcp", "fastapi-multipart", "frame", 3.0, faster=True),
-    Target("maskbus-tcp", "fastapi-multipart", "mask", 3.0, faster=True),
+    *(
+        Target(subject, other, "frame", 1.5, faster=True)
+        for subject in ("maskbus-tcp", "maskbus-ipc")
+        for other in ("grpc", "grpc-array")
+    ),
+    *(
+        Target(subject, other, "frame", 3.0, faster=True)
+        for subject in ("maskbus-tcp", "maskbus-ipc")
+        for other in ("fastapi-raw", "fastapi-multipart", "fastapi-fast-raw", "fastapi-fast-multipart")
+    ),
 )
 
 

@@ -7,7 +7,7 @@ annotations must not become strings in this file.
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from contenders.base import (
     ANSWER_S,
@@ -57,7 +57,7 @@ class HttpConnection:
 
 
 class FastApi(Contender):
-    """One uvicorn worker over tcp loopback, plain HTTP/1.1."""
+    """One uvicorn worker over tcp loopback, plain HTTP/1.1, with nothing beside uvicorn itself."""
 
     name = "fastapi"
     requires = ("fastapi", "uvicorn", "httpx", "python_multipart")
@@ -65,6 +65,8 @@ class FastApi(Contender):
         Line("fastapi-raw", "FastAPI, raw body", "tcp", takes="bytes"),
         Line("fastapi-multipart", "FastAPI, multipart upload", "tcp", takes="bytes"),
     )
+    http: ClassVar[Literal["h11", "httptools"]] = "h11"
+    loop: ClassVar[Literal["asyncio", "uvloop"]] = "asyncio"
 
     def serve(self, scratch: Path, ready: Callable[[Endpoints], None]) -> None:
         import uvicorn
@@ -76,11 +78,32 @@ class FastApi(Contender):
                 # of a listener made by socket.socket() is 0, and each small answer would wait 40 ms for a delayed ACK.
                 ready({"tcp": f"http://127.0.0.1:{self.servers[0].sockets[0].getsockname()[1]}"})
 
-        config = uvicorn.Config(_application(), host="127.0.0.1", port=0, log_level="warning", access_log=False)
+        config = uvicorn.Config(
+            _application(),
+            host="127.0.0.1",
+            port=0,
+            log_level="warning",
+            access_log=False,
+            http=self.http,
+            loop=self.loop,
+        )
         Announcing(config).run()
 
     def connect(self, line: Line, endpoints: Endpoints) -> Connection:
-        return HttpConnection(endpoints["tcp"], multipart=line.key == "fastapi-multipart")
+        return HttpConnection(endpoints["tcp"], multipart=line.key.endswith("multipart"))
+
+
+class FastFastApi(FastApi):
+    """The same with uvicorn's optional parts in C: httptools and uvloop."""
+
+    name = "fastapi-fast"
+    requires = (*FastApi.requires, "httptools", "uvloop")
+    lines = (
+        Line("fastapi-fast-raw", "FastAPI + httptools + uvloop, raw body", "tcp", takes="bytes"),
+        Line("fastapi-fast-multipart", "FastAPI + httptools + uvloop, multipart", "tcp", takes="bytes"),
+    )
+    http = "httptools"
+    loop = "uvloop"
 
 
 def _application() -> Any:

@@ -15,6 +15,9 @@ _FIXED = {0xC0: 0, 0xC2: 0, 0xC3: 0, 0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4
 _FIXED |= {0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
 _SIZED = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
 _CONTAINERS = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
+_SMALL_CONTAINERS = bytes(range(0x80, 0xA0))
+_RARE = bytes([0xC1, *range(0xC4, 0xCA), *range(0xD4, 0xD9), *range(0xDC, 0xE0)])
+_SMALL = 1024
 _MAPS = frozenset({*range(0x80, 0x90), 0xDE, 0xDF})
 _TEXTS = frozenset({*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB})
 
@@ -37,7 +40,9 @@ def unpack(buffer: bytes | memoryview, limits: Limits) -> dict[str, Any]:
     if size > limits.frame_bytes:
         raise WireError("too_large", f"The header has {size} bytes; the limit is {limits.frame_bytes}.")
     view = memoryview(buffer)
-    _scan(view, limits)
+    plain = _is_plain(view, limits)
+    if not plain:
+        _scan(view, limits)
     try:
         value = msgpack.unpackb(
             view,
@@ -52,6 +57,8 @@ def unpack(buffer: bytes | memoryview, limits: Limits) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise _invalid("text that is not UTF-8") from None
     except (ValueError, msgpack.UnpackException):
+        if plain:
+            _scan(view, limits)  # which says what is wrong with it
         raise _invalid("unreadable") from None
     if not isinstance(value, dict):
         raise WireError("malformed", "The header is not a map.")
@@ -60,6 +67,20 @@ def unpack(buffer: bytes | memoryview, limits: Limits) -> dict[str, Any]:
 
 def _invalid(reason: str) -> WireError:
     return WireError("malformed", f"The header is not valid msgpack: {reason}.")
+
+
+def _is_plain(view: memoryview, limits: Limits) -> bool:
+    """Tell at a glance that a header cannot hold what `_scan` looks for; most small ones are of that kind.
+
+    Where none of `_RARE` occurs, not even within text or numbers, there are no extension types, no binary keys, and no
+    container of more than fifteen entries; and there are at most as many containers as bytes that could begin one.
+    """
+    if view.nbytes > _SMALL:
+        return False
+    data = bytes(view)
+    return len(data.translate(None, _RARE)) == len(data) and (
+        len(data) - len(data.translate(None, _SMALL_CONTAINERS)) <= limits.header_depth
+    )
 
 
 def _scan(view: memoryview, limits: Limits) -> None:

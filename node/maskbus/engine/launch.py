@@ -21,10 +21,6 @@ _ENVIRONMENT = {
     "PYTHONSAFEPATH": "1",
     # OpenMP threads shall sleep, not spin, while they wait: spinning starves whoever shares the cores.
     "OMP_WAIT_POLICY": "passive",
-    # glibc gives arrays of a picture's size back to the system on every free, and each new one is then paid for page by
-    # page: a quarter of the time that a 1080p mask takes. Below these sizes it keeps them.
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
 }
 
 

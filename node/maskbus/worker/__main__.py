@@ -10,6 +10,7 @@ import socket
 import sys
 
 from maskbus.handlers.registry import load_class
+from maskbus.memory import keep_freed_memory
 from maskbus.worker.channel import Channel
 from maskbus.worker.serve import OutOfMemory, serve
 
@@ -26,6 +27,7 @@ def main() -> int:
     logging.basicConfig(
         level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s"
     )
+    keep_freed_memory()
     _prefer_as_victim()
     _limit_memory(arguments.memory)
     if sys.platform == "win32":
