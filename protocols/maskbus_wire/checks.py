@@ -13,6 +13,7 @@ from maskbus_wire.requests import AnyRequest, Cancel, Release, Segment, Work
 
 COMPRESSED = ("jpeg", "png", "webp")
 """Image encodings that are files."""
+_NOTHING = Prompt()
 IMAGE_ENCODINGS = (*CHANNELS, *COMPRESSED)
 """Every encoding an image may come in."""
 
@@ -87,10 +88,10 @@ def _name(value: str | None, path: str, limits: Limits) -> None:
 
 
 def _work(request: Work, attachments: int, limits: Limits) -> None:
-    for field in ("model", "frame_id", "stream"):
-        _name(getattr(request, field), field, limits)
-    for field in ("stamp", "seq"):
-        value = getattr(request, field)
+    _name(request.model, "model", limits)
+    _name(request.frame_id, "frame_id", limits)
+    _name(request.stream, "stream", limits)
+    for field, value in (("stamp", request.stamp), ("seq", request.seq)):
         if value is not None and not -(2**63) <= value < 2**63:
             raise WireError("invalid_value", "The number does not fit 64 bits.", field)
     if request.deadline_ms is not None and not 0 < request.deadline_ms <= limits.deadline_ms:
@@ -108,6 +109,8 @@ def _segment(request: Segment, attachments: int, limits: Limits) -> None:
     if len(set(request.encodings)) != len(request.encodings):
         raise WireError("invalid_value", "An encoding is named twice.", "encodings")
     prompt = request.prompt
+    if prompt == _NOTHING:
+        return
     _counts(prompt, limits)
     for i, point in enumerate(prompt.points):
         if not all(map(isfinite, point)):
@@ -151,8 +154,8 @@ def _counts(prompt: Prompt, limits: Limits) -> None:
 
 
 def _blob(blob: Blob, attachments: int, path: str) -> None:
-    given = [name for name in ("attachment", "data", "base64") if getattr(blob, name) is not None]
-    if len(given) != 1:
+    if (blob.attachment is not None) + (blob.data is not None) + (blob.base64 is not None) != 1:
+        given = [name for name in ("attachment", "data", "base64") if getattr(blob, name) is not None]
         found = "none is there" if not given else f"{' and '.join(given)} are there"
         raise WireError("invalid_field", f"Exactly one of attachment, data and base64 is needed; {found}.", path)
     index = blob.attachment
@@ -179,8 +182,7 @@ def _image(image: Image, attachments: int, limits: Limits) -> None:
             f"There is no image encoding {image.encoding[:64]!r}; there are {', '.join(IMAGE_ENCODINGS)}.",
             "image.encoding",
         )
-    for field in ("width", "height"):
-        value = getattr(image, field)
+    for field, value in (("width", image.width), ("height", image.height)):
         if value is None:
             if image.encoding in CHANNELS:
                 raise WireError("invalid_field", "A raw image needs it.", f"image.{field}")

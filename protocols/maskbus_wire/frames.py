@@ -17,7 +17,7 @@ from maskbus_wire.errors import WireError
 from maskbus_wire.limits import DEFAULT_LIMITS, Limits
 from maskbus_wire.replies import REPLIES, AnyReply, Error, Reply
 from maskbus_wire.requests import OPERATIONS, AnyRequest, Request
-from maskbus_wire.version import MAJOR, SPOKEN, major_of
+from maskbus_wire.version import MAJOR, SPOKEN, VERSION, major_of
 
 Buffer = bytes | bytearray | memoryview
 
@@ -126,6 +126,8 @@ def _envelope(plain: dict[str, Any], limits: Limits) -> Envelope:
 
 def _check_version(plain: dict[str, Any]) -> None:
     version = plain.get("maskbus")
+    if version == VERSION:
+        return
     if version is None:
         raise WireError("invalid_field", 'The version of the wire is missing ("1.0", say).', "maskbus")
     major = major_of(version)
