@@ -50,11 +50,11 @@ def view(
     found = memoryview(buffer).nbytes
     if found < needed:
         raise ValueError(f"a {encoding} image of {width} x {height} pixels takes {needed} bytes, not {found}")
-    flat = np.frombuffer(buffer, np.uint8, count=needed)
     step = _row_step(width, height, step, encoding)
     channels = CHANNELS[encoding]
     shape, strides = ((height, width), (step, 1)) if channels == 1 else ((height, width, channels), (step, channels, 1))
-    return np.lib.stride_tricks.as_strided(flat, shape, strides, writeable=flat.flags.writeable)
+    pixels: NDArray[np.uint8] = np.ndarray(shape, np.uint8, buffer, strides=strides)
+    return pixels
 
 
 def from_array(array: NDArray[Any], order: Literal["rgb", "bgr"]) -> RawImage:
