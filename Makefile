@@ -8,6 +8,7 @@ DATA ?= ../shared/data
 
 help:
 	@echo "make demo           a real photo, a click, a box and a correction through a node; pictures in demo-out/"
+	@echo "                    PHOTO=FILE takes another photo, PICTURE=docs/images/demo.png renews the README's picture"
 	@echo "make test           all tests"
 	@echo "make check          format, lint, types, layers"
 	@echo "make bench          the bus beside what else one could use; writes docs/performance.md"
@@ -21,7 +22,7 @@ $(VENV)/.extra-%: pyproject.toml
 	@touch $@
 
 demo: $(VENV)/.extra-demo
-	@$(BIN)/maskbus demo --out demo-out $(if $(PHOTO),--photo $(PHOTO)) $(if $(MODEL),--model $(MODEL))
+	@$(BIN)/maskbus demo --out demo-out $(if $(PHOTO),--photo $(PHOTO)) $(if $(MODEL),--model $(MODEL)) $(if $(PICTURE),--picture $(PICTURE))
 
 test: $(VENV)/.extra-dev
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -5,12 +5,25 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
 import zmq
 
-_PACKAGES = ("maskbus", "pyzmq", "imagezmq", "grpcio", "fastapi", "uvicorn", "httptools", "uvloop", "httpx", "numpy")
+_PACKAGES = (
+    "maskbus",
+    "pyzmq",
+    "imagezmq",
+    "grpcio",
+    "fastapi",
+    "uvicorn",
+    "httptools",
+    "uvloop",
+    "httpx",
+    "numpy",
+    "opencv-python-headless",
+)
 
 
 def describe() -> dict[str, object]:
@@ -37,6 +50,21 @@ def sentence(machine: dict[str, object]) -> str:
         f"{machine['cpu']}, {machine['cores']} cores, {machine['kernel']}, Python {machine['python']}, "
         f"libzmq {machine['libzmq']}, {packages}; {machine['date']}"
     )
+
+
+def load_average() -> float:
+    """Return how many processes have wanted to run over the last minute, on average; NaN where nobody counts."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+
+
+def peak_megabytes() -> float:
+    """Return the most resident memory this process has had, MiB; NaN on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def last_level_cache() -> int:

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -24,8 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
+import machine
 import numpy as np
 import numpy.typing as npt
+from page import replace_section
+from quality_figures import after, agreement, as_markdown, clicks_to, pearson, summary
 
 from maskbus.interfaces import DecodeOptions, Embedding, Handler, Image, LoadContext, Masks, Prompt
 
@@ -177,105 +178,6 @@ def measure(handler: Handler, photo: Photo, most_clicks: int) -> dict[str, Any]:
     }
 
 
-def after(clicks: list[dict[str, float]], corrections: int) -> dict[str, float]:
-    """Return the answer after so many corrections; the last one where nothing was left to correct."""
-    return clicks[min(corrections, len(clicks) - 1)]
-
-
-def clicks_to(clicks: list[dict[str, float]], goal: float, most: int) -> int:
-    return next((number for number, click in enumerate(clicks, 1) if click["iou"] >= goal), most)
-
-
-def summary(answers: list[dict[str, float]]) -> dict[str, float]:
-    ious = [one["iou"] for one in answers]
-    return {
-        "mean_iou": float(np.mean(ious)),
-        "median_iou": float(np.median(ious)),
-        "p10_iou": float(np.quantile(ious, 0.1)),
-        "half_even": float(np.mean(ious[::2])),
-        "half_odd": float(np.mean(ious[1::2])) if len(ious) > 1 else float("nan"),
-        "median_ms": float(np.median([one["ms"] for one in answers])),
-        "median_cpu_ms": float(np.median([one["cpu_ms"] for one in answers])),
-    }
-
-
-def agreement(pairs: list[dict[str, float]], estimate: str) -> float:
-    """Return the rank correlation (Spearman) of an estimate with the IoU it estimates."""
-    ranks = [np.argsort(np.argsort([pair[key] for pair in pairs])) for key in ("iou", estimate)]
-    return float(np.asarray(np.corrcoef(ranks))[0, 1]) if len(pairs) > 2 else float("nan")
-
-
-def pearson(pairs: list[dict[str, float]], estimate: str) -> float:
-    """Return the linear correlation (Pearson) of an estimate with the IoU it estimates."""
-    values = [[pair[key] for pair in pairs] for key in ("iou", estimate)]
-    return float(np.asarray(np.corrcoef(values))[0, 1]) if len(pairs) > 2 else float("nan")
-
-
-def as_markdown(figures: dict[str, Any]) -> str:
-    """Return the figures as a table with what a reader needs to judge them."""
-    lines = [
-        f"`{figures['model']}` on the {figures['photos']} photos of Rother et al. 2004 (`python bench/quality.py`).",
-        "",
-        "| Prompt | mean IoU | median | worst tenth below | even photos | odd photos | median ms | median CPU ms |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for name, one in figures["series"].items():
-        ious = " | ".join(f"{one[key]:.3f}" for key in ("mean_iou", "median_iou", "p10_iou", "half_even", "half_odd"))
-        lines.append(f"| {name} | {ious} | {one['median_ms']:.0f} | {one['median_cpu_ms']:.0f} |")
-    lines += [
-        "",
-        "Box and one click are timed with embedding the photo, corrective clicks without. Corrective clicks send the "
-        "mask of the answer before unless the row says otherwise.",
-        "",
-        f"`predicted_iou`, over box, one click and corrective clicks with the mask: mean "
-        f"{figures['predicted_iou_mean']:.3f} where the true mean is {figures['true_iou_mean']:.3f}; "
-        f"Pearson {figures['predicted_iou_correlation']:.2f}, rank correlation "
-        f"{figures['predicted_iou_rank_correlation']:.2f}.",
-        "",
-        f"Machine: {figures['machine']}; load average {figures['load']:.1f} at the end. "
-        f"Peak memory {figures['peak_mb']:.0f} MB.",
-    ]
-    return "\n".join(lines)
-
-
-def write_docs(path: Path, text: str) -> None:
-    """Replace what is between the markers in `path`; append them, or create the file, where they are missing."""
-    start, end = "<!-- bench:quality -->", "<!-- /bench:quality -->"
-    before = path.read_text(encoding="utf-8") if path.exists() else "# Performance\n"
-    block = f"{start}\n{text}\n{end}"
-    head, found, rest = before.partition(start)
-    _, closed, tail = rest.partition(end)
-    after = f"{head}{block}{tail}" if found and closed else f"{before.rstrip()}\n\n{block}\n"
-    path.write_text(after, encoding="utf-8")
-
-
-def load_average() -> float:
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-
-
-def peak_megabytes() -> float:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return float("nan")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def machine() -> str:
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    except OSError:
-        pass
-    return (
-        f"{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}, NumPy {np.__version__}, "
-        f"OpenCV {cv2.__version__} with {cv2.getNumThreads()} threads"
-    )
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the answers of a built-in model on the 50 GrabCut photos.")
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
@@ -313,9 +215,10 @@ def main() -> int:
     figures: dict[str, Any] = {
         "model": options.model,
         "photos": len(rows),
-        "machine": machine(),
-        "load": load_average(),
-        "peak_mb": peak_megabytes(),
+        "machine": machine.sentence(machine.describe()),
+        "threads": cv2.getNumThreads(),
+        "load": machine.load_average(),
+        "peak_mb": machine.peak_megabytes(),
         "predicted_iou_mean": float(np.mean([one["predicted_iou"] for one in answers])),
         "true_iou_mean": float(np.mean([one["iou"] for one in answers])),
         "predicted_iou_correlation": pearson(answers, "predicted_iou"),
@@ -349,7 +252,8 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps({**figures, "rows": rows}, indent=1) + "\n", encoding="utf-8")
     if options.docs:
-        write_docs(Path(__file__).resolve().parents[1] / "docs" / "performance.md", as_markdown(figures))
+        page = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+        replace_section(page, "quality", as_markdown(figures))
     return 0
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import machine
 from contenders.base import FRAME_BYTES, Exchange
 from measure import MEMCPY_COLD, MEMCPY_WARM
+from page import replace_section
 
 Results = dict[str, Any]  # as `transport.run` makes it and the JSON file holds it
 
-BEGIN, END = "<!-- bench:transport -->", "<!-- /bench:transport -->"
 HEADS: dict[Exchange, str] = {
     "small": "64 bytes → small answer",
     "frame": "1080p frame → small answer",
@@ -78,10 +78,9 @@ def terminal(results: Results) -> str:
 
 
 def markdown(results: Results, plot: str) -> str:
-    """Return the section of the documentation, markers included; `plot` is the picture's path from the page."""
+    """Return the section of the documentation; `plot` is the picture's path from the page."""
     heads, rows = _heads(), list(_rows(results))
     parts = [
-        BEGIN,
         "<!-- written by `bench/transport.py --docs` -->",
         "",
         f"![Round trips by contender]({plot})",
@@ -103,7 +102,7 @@ def markdown(results: Results, plot: str) -> str:
     ]
     if results["skipped"]:
         parts += ["", "Skipped: " + "; ".join(f"{name} ({why})" for name, why in results["skipped"].items()) + "."]
-    return "\n".join([*parts, END])
+    return "\n".join(parts)
 
 
 def write_docs(results: Results, folder: Path) -> list[Path]:
@@ -111,17 +110,7 @@ def write_docs(results: Results, folder: Path) -> list[Path]:
     page, picture = folder / "performance.md", folder / "images" / "transport.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     draw(results, picture)
-    section = markdown(results, "images/transport.png")
-    text = page.read_text(encoding="utf-8") if page.exists() else "# Performance\n"
-    before, found, rest = text.partition(BEGIN)
-    if found:
-        _, closed, after = rest.partition(END)
-        if not closed:
-            raise ValueError(f"{page}: {BEGIN} is never closed by {END}")
-        text = before + section + after
-    else:
-        text = f"{text.rstrip()}\n\n## Transport\n\n{section}\n"
-    page.write_text(text, encoding="utf-8")
+    replace_section(page, "transport", markdown(results, "images/transport.png"))
     return [page, picture]
 
 
