@@ -62,8 +62,8 @@ def as_markdown(figures: dict[str, Any]) -> str:
         f"Pearson {figures['predicted_iou_correlation']:.2f}, rank correlation "
         f"{figures['predicted_iou_rank_correlation']:.2f}.",
         "",
-        f"Machine: {figures['machine']}; {figures['threads']} OpenCV threads, load average {figures['load']:.1f} at the "
-        "end. "
+        f"Machine: {figures['machine']}; {figures['threads']} OpenCV threads, load average {figures['load']:.1f} at "
+        "the end. "
         f"Peak memory {figures['peak_mb']:.0f} MB.",
     ]
     return "\n".join(lines)
