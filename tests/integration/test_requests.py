@@ -16,12 +16,12 @@ from maskbus.handlers.echo import EchoHandler
 from maskbus.node import CannotBind
 from maskbus.testing import node
 from maskbus_wire import replies, rle
-from maskbus_wire.prompts import Prompt
+from maskbus_wire.prompts import MaskPrompt, Prompt
 from maskbus_wire.replies import Pong
 from maskbus_wire.requests import Cancel, Describe, Ping, Stats
 from support.models import Gate
 from support.nodes import live_node
-from support.peer import TINY, Peer, segment
+from support.peer import TINY, Peer, raw, segment
 
 TCP = {"bind": ["tcp://127.0.0.1:*"], "publish": ["tcp://127.0.0.1:*"]}
 NO_IPC = not zmq.has("ipc")
@@ -278,3 +278,29 @@ def test_ipc_path_of_a_living_node_is_not_taken_away(tmp_path):
             assert isinstance(peer.ask(Ping()), Pong)
     with live_node(bind=[endpoint], models=["echo"]):
         pass
+
+
+@pytest.mark.parametrize("size", [10_000, 200_000, 250_000, 300_000, 5_000_000])
+def test_large_options_are_taken_whole_or_refused(size):
+    """A job is handed to its worker in one piece: what is over the limit must not get that far."""
+    with live_node(models=["echo"]) as running, running.peer() as peer:
+        reply = peer.ask(segment(options={"note": "x" * size}), TINY)
+        if size <= 250_000:
+            assert isinstance(reply, replies.Masks), reply
+        else:
+            assert (reply.code, reply.path) == ("too_large", "options")
+        assert isinstance(peer.ask(segment(), TINY), replies.Masks)
+        assert running.worker("echo").restarts == 0
+
+
+def test_speckled_mask_as_rle_is_taken_whatever_its_length():
+    height, width = 1200, 1600
+    mask = np.random.default_rng(3).random((height, width)) < 0.5
+    counts = rle.encode(mask)
+    assert len(counts) > 500_000
+    with live_node(models=["echo"]) as running, running.peer() as peer:
+        prompt = Prompt(mask=MaskPrompt(encoding="rle", counts=counts))
+        picture = np.zeros((height, width, 3), np.uint8)
+        reply = peer.ask(segment(image=raw(picture), prompt=prompt), picture.tobytes())
+        assert isinstance(reply, replies.Masks), reply
+        assert reply.masks[0].area == mask.sum()

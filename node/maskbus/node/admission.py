@@ -123,17 +123,18 @@ class Admission:
                 "inline": request.inline,
             }
             if request.options or request.prompt.mask or len(request.prompt.text) > 1:
-                self._check_size(message)
+                self._check_size(message, request)
         job.message = message
         if kept is not None and kept.image_id == picture["key"]:
             if self._catalogue.cards[job.model].cache_embeddings:
                 job.pinned = kept.workers.get(job.model)
             job.on_success = self._remember(job.model, kept, new=request.image.image_id is None)
 
-    def _check_size(self, message: dict[str, Any]) -> None:
+    def _check_size(self, message: dict[str, Any], request: Segment) -> None:
         size = len(pack(message))
         if size > self._limits.control_bytes:
-            raise WireError("too_large", "The options and the prompt are too large.", "options")
+            path = "options" if request.options else "prompt"
+            raise WireError("too_large", f"{path} and all else but the image take {size} bytes.", path)
 
     def _remember(self, model: str, kept: KeptImage, *, new: bool) -> Callable[[int], None]:
         """Return what is done once the job has succeeded. An image is kept only then: an error changes nothing."""
@@ -213,9 +214,12 @@ class Admission:
         plain: dict[str, Any] = msgspec.to_builtins(prompt, builtin_types=(bytes,))
         for name in ("mask", "logits"):
             part = getattr(prompt, name)
-            if part is None or (name == "mask" and part.encoding == "rle"):
+            if part is None:
                 continue
-            payloads.append(checks.blob_bytes(part, attachments, self._limits, f"prompt.{name}"))
+            if name == "mask" and part.counts is not None:
+                payloads.append(part.counts.encode())
+            else:
+                payloads.append(checks.blob_bytes(part, attachments, self._limits, f"prompt.{name}"))
             plain[name] = {key: plain[name][key] for key in ("encoding", "shape") if key in plain[name]}
             plain[name]["attachment"] = len(payloads) - 1
         if not payloads:

@@ -22,7 +22,7 @@ def read(prompt: prompts.Prompt, blobs: Callable[[int], Buffer], height: int, wi
     """Return the prompt in arrays.
 
     Args:
-        prompt: The checked prompt; its blobs are all attachments.
+        prompt: The checked prompt; its blobs are all attachments, and so are the counts of an RLE mask.
         blobs: Returns the bytes of an attachment.
         height: Height of the image.
         width: Width of the image.
@@ -44,9 +44,9 @@ def read(prompt: prompts.Prompt, blobs: Callable[[int], Buffer], height: int, wi
 
 def _mask(mask: prompts.MaskPrompt, blobs: Callable[[int], Buffer], height: int, width: int) -> npt.NDArray[np.bool_]:
     try:
-        if mask.encoding == "rle":
-            return rle.decode(mask.counts or "", height, width)
         data = blobs(mask.attachment or 0)
+        if mask.encoding == "rle":
+            return rle.decode(bytes(data), height, width)
         if mask.encoding == "bits":
             return bits.unpack(data, height, width)
         if mask.encoding == "bits+zlib":

@@ -149,13 +149,14 @@ def test_blobs_of_a_prompt_share_a_slot(make):
     assert rig.arena.used == 0
 
 
-def test_rle_mask_needs_no_slot(rig):
+def test_rle_mask_goes_into_a_slot(rig):
     counts = rle.encode(np.ones((4, 5), np.bool_))
     rig.ask(prompted(mask=MaskPrompt(encoding="rle", counts=counts)), TINY)
     rig.ready()
     (job,) = rig.jobs()
-    assert job["prompt"]["mask"] == {"encoding": "rle", "counts": counts}
-    assert job["blobs"] == {}
+    assert job["prompt"]["mask"] == {"encoding": "rle", "attachment": 0}
+    slot = next(slot for slot in rig.arena._leased if slot.name == job["blobs"]["slot"])
+    assert slot.path.read_bytes()[: len(counts)] == counts.encode()
 
 
 def test_full_queue(make):

@@ -73,7 +73,7 @@ def test_raw_mask_takes_any_value_but_zero_for_object():
 
 
 def test_rle_mask():
-    prompt = read_one(Prompt(mask=MaskPrompt(encoding="rle", counts=rle.encode(MASK))))
+    prompt = read_one(Prompt(mask=MaskPrompt(encoding="rle", attachment=0)), rle.encode(MASK).encode())
     assert np.array_equal(prompt.mask, MASK)
 
 
@@ -109,7 +109,7 @@ def test_png_mask_of_another_size():
 @pytest.mark.parametrize("counts", ["", "0", rle.encode(MASK[:, 1:]), rle.encode(MASK)[:-1], "\xff", "~~~"])
 def test_rle_of_another_mask(counts):
     with pytest.raises(WireError) as caught:
-        read_one(Prompt(mask=MaskPrompt(encoding="rle", counts=counts)))
+        read_one(Prompt(mask=MaskPrompt(encoding="rle", attachment=0)), counts.encode())
     assert (caught.value.code, caught.value.path) == ("invalid_value", "prompt.mask")
 
 
