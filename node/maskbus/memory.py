@@ -28,8 +28,8 @@ def resident_bytes() -> int:
 def keep_freed_memory() -> None:
     """Have glibc keep freed memory of a picture's size for the next picture.
 
-    By default it gives every such block back to the system on free, and the next one is paid for page by page, which costs
-    as much as copying it. Elsewhere than on glibc nothing is done.
+    By default it gives every such block back to the system on free, and the next one is paid for page by page, which
+    costs as much as copying it. Elsewhere than on glibc nothing is done.
     """
     if sys.platform != "linux":
         return
