@@ -34,8 +34,8 @@ class Scene:
     box: tuple[float, float, float, float]
 
 
-ASTRONAUT = Scene(click=(220, 350), unwanted=(20, 250), box=(140, 10, 300, 200))
-"""A click on the suit takes stripes of the flag too; a second one takes them away. The box is round the head."""
+COFFEE = Scene(click=(300, 200), unwanted=(300, 130), box=(70, 10, 485, 390))
+"""A click on the rim takes all that stands on the table; a second one takes the coffee away. The box is round it all."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,18 +64,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _scene(name: str | None) -> tuple[Photo, Scene]:
     if name is None:
-        return read_photo(str(_astronaut())), ASTRONAUT
+        return read_photo(str(_coffee())), COFFEE
     photo = read_photo(name)
     width, height = photo.width, photo.height
     box = (0.2 * width, 0.2 * height, 0.8 * width, 0.8 * height)
     return photo, Scene(click=(width // 2, height // 2), unwanted=None, box=box)
 
 
-def _astronaut() -> Path:
+def _coffee() -> Path:
     """Return the photo that comes with scikit-image, which need not be imported for it."""
     found = importlib.util.find_spec("skimage")
     for place in (found.submodule_search_locations or []) if found else []:
-        path = Path(place) / "data" / "astronaut.png"
+        path = Path(place) / "data" / "coffee.png"
         if path.is_file():
             return path
     raise CommandFailed(
