@@ -35,7 +35,7 @@ class Scene:
 
 
 COFFEE = Scene(click=(300, 200), unwanted=(300, 130), box=(70, 10, 485, 390))
-"""A click on the rim takes all that stands on the table; a second one takes the coffee away. The box is round it all."""
+"""A click on the rim takes all that stands on the table; a second one takes the coffee away. The box is round all."""
 
 
 def run(arguments: argparse.Namespace) -> int:
