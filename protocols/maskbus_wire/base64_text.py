@@ -8,6 +8,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
+
+_decode: Callable[..., bytes]
+try:
+    import pybase64  # thirty times as fast; the node has it, as its loop may not be held up
+
+    _decode = pybase64.b64decode
+except ImportError:
+    _decode = base64.b64decode
 
 _WHITESPACE = str.maketrans("", "", " \t\r\n")
 # The longest announcement of a data URL that is looked at, `data:` and `;base64,` included.
@@ -24,18 +33,20 @@ def decode(text: str, *, max_bytes: int) -> bytes:
     allowed = (max_bytes + 2) // 3 * 4
     if len(text) > allowed + allowed // 8 + _MAX_PREFIX:
         raise ValueError(f"a Base64 text of {len(text)} characters holds more than the {max_bytes} bytes allowed")
-    body = _without_prefix(text).translate(_WHITESPACE)
+    body = _without_prefix(text)
+    if any(space in body for space in " \t\r\n"):
+        body = body.translate(_WHITESPACE)
     padding = 2 if body.endswith("==") else int(body.endswith("="))
     size = len(body) // 4 * 3 - padding
     if size > max_bytes:
         raise ValueError(f"a Base64 text of {size} bytes is longer than the {max_bytes} bytes allowed")
-    if body.count("=") != padding:
+    if padding != (len(body) - body.find("=") if "=" in body else 0):
         # Some versions of the decoder let more padding pass than the one or two that end a text.
         raise ValueError("the Base64 text has padding where none belongs")
     if len(body) % 4:
         raise ValueError("the Base64 text stops in the middle of a group of four characters")
     try:
-        return base64.b64decode(body, validate=True)
+        return _decode(body, validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("the text is not Base64 in the standard alphabet") from None
 

@@ -95,7 +95,9 @@ class Folder:
     def shell(self, text: str) -> None:
         for line in text.replace("\\\n", " ").splitlines():
             command = line.partition("  #")[0].strip()
-            if command.startswith("make "):
+            if command == "make demo":
+                self.run(["maskbus", "demo"])
+            elif command.startswith("make "):
                 subprocess.run(["make", "-n", *command.split()[1:]], cwd=ROOT, check=True, capture_output=True)
             elif command.startswith("pip install"):
                 self.check_install(command)

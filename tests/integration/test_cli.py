@@ -427,7 +427,7 @@ def test_demo_on_a_photo_of_ones_own(photo: Path) -> None:
         "demo", "--photo", "disc.png", "--out", "pictures", "--picture", "deep/strip.png", cwd=photo.parent
     )
     written = sorted(path.name for path in (photo.parent / "pictures").iterdir())
-    assert written == ["box.png", "click.png", "corrected.png"]
+    assert written == ["box.png", "click.png", "corrected.png", "photo.png"]
     for name in written:
         assert pixels_of(photo.parent / "pictures" / name).shape == (120, 160, 3)
     assert pixels_of(photo.parent / "deep" / "strip.png").shape[1] > 4 * 160
@@ -443,7 +443,15 @@ def test_demo_on_its_own_photo(tmp_path: Path) -> None:
         "click.png",
         "corrected.png",
         "demo.png",
+        "photo.png",
     ]
+
+
+def test_demo_on_the_photo_that_a_demo_has_left(photo: Path) -> None:
+    (photo.parent / "photo.png").write_bytes(photo.read_bytes())
+    done = as_process("demo", "--photo", "photo.png", "--out", ".", "--model", "echo", cwd=photo.parent)
+    assert done.stderr == ""
+    assert (photo.parent / "photo.png").read_bytes() == photo.read_bytes()
 
 
 @posix

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
         with Client(endpoint, deadline=_DEADLINE) as client:
             panels = _converse(client, photo, scene, arguments.model)
     print("node     stopped")
+    original = out / f"photo{photo.path.suffix.lower()}"
+    if not (original.exists() and original.samefile(photo.path)):
+        shutil.copyfile(photo.path, original)
+        print(f"written  {original}: the photo itself, to go on with")
     for panel in panels[1:]:
         path = out / f"{panel.name}.png"
         demo_pictures.annotated(panel).save(path)

@@ -81,3 +81,13 @@ def test_any_text_gives_bytes_or_a_value_error(text):
         base64_text.decode(text, max_bytes=1000)
     except ValueError:
         return
+
+
+@pytest.mark.parametrize("decoder", ["pybase64", "base64"])
+def test_both_decoders_agree(monkeypatch, decoder):
+    module = pytest.importorskip(decoder)
+    monkeypatch.setattr(base64_text, "_decode", module.b64decode)
+    assert base64_text.decode("AAEC\r\nAwQ=", max_bytes=9) == bytes(range(5))
+    for text in ("AA=A", "AAA", "A===", "=AAA", "AAAA=", "AA-_", "AAA\u00e4", "AA==AA==", "AAA=\x00", "AAAA\x0bAAA"):
+        with pytest.raises(ValueError, match="Base64"):
+            base64_text.decode(text, max_bytes=99)
