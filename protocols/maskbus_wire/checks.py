@@ -7,9 +7,10 @@ from math import isfinite
 
 from maskbus_wire.errors import WireError
 from maskbus_wire.limits import Limits
-from maskbus_wire.prompts import Blob, Image, LogitsPrompt, MaskPrompt, Prompt
+from maskbus_wire.prompts import Blob, Image, LogitsPrompt, MaskPrompt, Prompt, Slot
 from maskbus_wire.raw_image import CHANNELS
-from maskbus_wire.requests import AnyRequest, Cancel, Release, Segment, Work
+from maskbus_wire.requests import AnyRequest, Cancel, Lease, Release, Return, Segment, Work
+from maskbus_wire.shared_layout import MOST_SLOTS
 
 COMPRESSED = ("jpeg", "png", "webp")
 """Image encodings that are files."""
@@ -32,6 +33,10 @@ def check_request(request: AnyRequest, attachments: int, limits: Limits) -> None
     _name(request.id, "id", limits)
     if isinstance(request, Release):
         _name(request.image_id, "image_id", limits)
+    elif isinstance(request, Lease):
+        _lease(request, limits)
+    elif isinstance(request, Return):
+        _name(request.lease, "lease", limits)
     elif isinstance(request, Cancel):
         _name(request.target, "target", limits)
         if not request.target:
@@ -106,6 +111,10 @@ def _segment(request: Segment, attachments: int, limits: Limits) -> None:
         _name(request.publish, "publish", limits)
         if not request.publish or ":" in request.publish:
             raise WireError("invalid_value", 'A topic has at least one character and no ":".', "publish")
+    if request.result is not None:
+        _slot(request.result, "result", limits)
+        if request.inline:
+            raise WireError("invalid_value", "Bytes stand in the header or in a slot, not in both.", "result")
     if len(set(request.encodings)) != len(request.encodings):
         raise WireError("invalid_value", "An encoding is named twice.", "encodings")
     prompt = request.prompt
@@ -153,7 +162,26 @@ def _counts(prompt: Prompt, limits: Limits) -> None:
                 raise WireError("invalid_value", "The text is empty.", f"{path}[{i}]")
 
 
+def _lease(request: Lease, limits: Limits) -> None:
+    if not 1 <= request.slots <= MOST_SLOTS:
+        raise WireError("invalid_value", f"A lease has 1 to {MOST_SLOTS} slots.", "slots")
+    if request.slot_bytes < 1:
+        raise WireError("invalid_value", "A slot has at least one byte.", "slot_bytes")
+    if request.slot_bytes > limits.frame_bytes:
+        raise WireError("too_large", f"A slot has at most {limits.frame_bytes} bytes, as a frame.", "slot_bytes")
+
+
+def _slot(slot: Slot, path: str, limits: Limits) -> None:
+    _name(slot.lease, f"{path}.lease", limits)
+    if not 0 <= slot.index < MOST_SLOTS:
+        raise WireError("invalid_value", f"Slots are numbered from 0 to {MOST_SLOTS - 1}.", f"{path}.index")
+    if not 0 <= slot.generation < 2**63:
+        raise WireError("invalid_value", "A generation is not negative, and below 2^63.", f"{path}.generation")
+
+
 def _blob(blob: Blob, attachments: int, path: str) -> None:
+    if blob.shared is not None:
+        raise WireError("invalid_field", "Only replies have bytes in a slot.", f"{path}.shared")
     if (blob.attachment is not None) + (blob.data is not None) + (blob.base64 is not None) != 1:
         given = [name for name in ("attachment", "data", "base64") if getattr(blob, name) is not None]
         found = "none is there" if not given else f"{' and '.join(given)} are there"
@@ -168,9 +196,11 @@ def _blob(blob: Blob, attachments: int, path: str) -> None:
 def _image(image: Image, attachments: int, limits: Limits) -> None:
     if image.image_id is not None:
         _name(image.image_id, "image.image_id", limits)
-        for field in ("attachment", "data", "base64", "encoding", "width", "height", "step"):
-            if getattr(image, field) is not None:
-                raise WireError("invalid_field", "An image_id stands alone.", f"image.{field}")
+        _alone(image, "image_id")
+        return
+    if image.slot is not None:
+        _slot(image.slot, "image.slot", limits)
+        _alone(image, "slot")
         return
     _blob(image, attachments, "image")
     if image.encoding is None:
@@ -198,6 +228,13 @@ def _image(image: Image, attachments: int, limits: Limits) -> None:
             raise WireError("invalid_value", f"A row has {least} bytes; step is {image.step}.", "image.step")
 
 
+def _alone(image: Image, name: str) -> None:
+    for field in image.__struct_fields__:
+        if field != name and getattr(image, field) is not None:
+            article = "An" if name == "image_id" else "A"
+            raise WireError("invalid_field", f"{article} {name} stands alone.", f"image.{field}")
+
+
 def _mask(mask: MaskPrompt, attachments: int) -> None:
     if mask.encoding != "rle":
         if mask.counts is not None:
@@ -205,7 +242,7 @@ def _mask(mask: MaskPrompt, attachments: int) -> None:
         _blob(mask, attachments, "prompt.mask")
     elif mask.counts is None:
         raise WireError("invalid_field", "The field is missing.", "prompt.mask.counts")
-    elif any(value is not None for value in (mask.attachment, mask.data, mask.base64)):
+    elif any(value is not None for value in (mask.attachment, mask.data, mask.base64, mask.shared)):
         raise WireError("invalid_field", "rle has counts and nothing else.", "prompt.mask")
 
 

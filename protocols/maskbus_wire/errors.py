@@ -13,6 +13,8 @@ CODES: Final[dict[str, str]] = {
     "too_large": "Something is over a limit: bytes, pixels, points, boxes, texts.",
     "invalid_image": "The image's bytes are not what its fields announce, or cannot be decoded.",
     "unknown_image": "No image with this `image_id` is held here (any more): send the pixels again.",
+    "unknown_lease": "No shared memory of this name is leased here (any more): ask for it again.",
+    "no_shared_memory": "This peer cannot have shared memory: it is on another machine, or the node gives none.",
     "unknown_model": "No model of this name is offered; `describe` lists those that are.",
     "unknown_encoding": "No encoding of this name exists, or the model cannot answer in it.",
     "unsupported_prompt": "This model cannot use a prompt of this kind.",

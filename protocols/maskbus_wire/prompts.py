@@ -8,7 +8,7 @@ import msgspec
 
 
 class Blob(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
-    """Bytes that belong to a message. Exactly one of the three fields is set."""
+    """Bytes that belong to a message. Exactly one of the fields is set."""
 
     attachment: int | None = None
     """Index of the attachment that is these bytes."""
@@ -16,6 +16,19 @@ class Blob(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """The bytes themselves, inline."""
     base64: str | None = None
     """The bytes as Base64 text, plain or as a data-URL."""
+    shared: tuple[int, int] | None = None
+    """Only in replies to a request with `result`: offset and length of the bytes in that slot."""
+
+
+class Slot(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """A slot of shared memory that the node has leased to this client."""
+
+    lease: str
+    """Name of the lease."""
+    index: int
+    """Number of the slot; the first is 0."""
+    generation: int
+    """The slot's generation, as its table entry says."""
 
 
 class Image(Blob, kw_only=True, omit_defaults=True, frozen=True):
@@ -23,6 +36,8 @@ class Image(Blob, kw_only=True, omit_defaults=True, frozen=True):
 
     image_id: str | None = None
     """Reference to an image the node holds. Excludes every other field."""
+    slot: Slot | None = None
+    """Slot of shared memory the image is in. Excludes every other field: the slot's entry says what it is."""
     encoding: str | None = None
     """`rgb8`, `bgr8`, `mono8`, `rgba8`, `bgra8`, `jpeg`, `png` or `webp`. A data-URL may leave it out."""
     width: int | None = None

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from maskbus_wire.prompts import Blob
+from maskbus_wire.prompts import Blob, Slot
 from maskbus_wire.version import VERSION
 
 
@@ -146,6 +146,8 @@ class Masks(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="segment"
     """uint8 or uint16 (H, W): 0 is background, i + 1 is masks[i]; small masks lie over large ones."""
     overlay: Blob | None = None
     """The image with the masks painted over it, PNG."""
+    result: Slot | None = None
+    """Slot of shared memory that bytes of this reply are in, with the generation they have; as the request wanted."""
     topic: str | None = None
     """On published messages: the topic that was asked for."""
     published: int | None = None
@@ -163,6 +165,23 @@ class Embedded(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="embed
 
 class Released(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="release"):
     """The image has been let go."""
+
+
+class Leased(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="lease"):
+    """The shared memory is there."""
+
+    lease: str
+    """Name of the lease, unguessable."""
+    path: str
+    """Absolute path of the file."""
+    bytes: int
+    """Its size."""
+    generation: int
+    """The file's generation, as its header says."""
+
+
+class Returned(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="return"):
+    """The shared memory has been taken back."""
 
 
 class Cancelled(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="cancel"):
@@ -303,6 +322,10 @@ class Statistics(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stat
     """Shared memory reserved for images."""
     shm_used_bytes: int = 0
     """Of that, in use now."""
+    leases: int = 0
+    """Files of shared memory that clients hold."""
+    leased_bytes: int = 0
+    """Bytes of these."""
     rss_bytes: int = 0
     """Resident memory of the node's own process."""
     received: int = 0
@@ -313,12 +336,14 @@ class Statistics(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stat
     """Replies that could not be delivered: the peer was gone or did not read."""
 
 
-AnyReply = Error | Masks | Embedded | Released | Cancelled | Pong | Models | Statistics
+AnyReply = Error | Masks | Embedded | Released | Leased | Returned | Cancelled | Pong | Models | Statistics
 REPLIES: dict[str, type[AnyReply]] = {
     "error": Error,
     "segment": Masks,
     "embed": Embedded,
     "release": Released,
+    "lease": Leased,
+    "return": Returned,
     "cancel": Cancelled,
     "ping": Pong,
     "describe": Models,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from maskbus_wire.prompts import Image, Prompt
+from maskbus_wire.prompts import Image, Prompt, Slot
 from maskbus_wire.version import VERSION
 
 Lane = Literal["interactive", "stream", "batch"]
@@ -58,6 +58,8 @@ class Segment(Work, kw_only=True, omit_defaults=True, frozen=True, tag="segment"
     """Whether the node keeps the image and answers an `image_id`."""
     publish: str | None = None
     """Topic the masks are published under as well."""
+    result: Slot | None = None
+    """Slot of shared memory for the bytes of the reply's masks. What does not fit comes as attachments."""
     options: dict[str, Any] = {}
     """The model's own options."""
 
@@ -71,6 +73,22 @@ class Release(Request, kw_only=True, omit_defaults=True, frozen=True, tag="relea
 
     image_id: str
     """The image."""
+
+
+class Lease(Request, kw_only=True, omit_defaults=True, frozen=True, tag="lease"):
+    """Ask for shared memory, to hand over pixels and get masks without sending them."""
+
+    slots: int
+    """How many slots, 1 to 64."""
+    slot_bytes: int
+    """Bytes of one slot; rounded up to a multiple of 4096."""
+
+
+class Return(Request, kw_only=True, omit_defaults=True, frozen=True, tag="return"):
+    """Give leased shared memory back."""
+
+    lease: str
+    """Name of the lease."""
 
 
 class Describe(Request, kw_only=True, omit_defaults=True, frozen=True, tag="describe"):
@@ -92,11 +110,13 @@ class Cancel(Request, kw_only=True, omit_defaults=True, frozen=True, tag="cancel
     """`id` of the request to cancel. Matches this connection's own first, then any other's."""
 
 
-AnyRequest = Segment | Embed | Release | Describe | Ping | Stats | Cancel
+AnyRequest = Segment | Embed | Release | Lease | Return | Describe | Ping | Stats | Cancel
 OPERATIONS: dict[str, type[AnyRequest]] = {
     "segment": Segment,
     "embed": Embed,
     "release": Release,
+    "lease": Lease,
+    "return": Return,
     "describe": Describe,
     "ping": Ping,
     "stats": Stats,

@@ -21,6 +21,7 @@ _PING: dict[str, Any] = {"maskbus": "1.0", "op": "ping", "id": "x"}
 _SEGMENT: dict[str, Any] = {"maskbus": "1.0", "op": "segment", "id": "x", "image": _HELD}
 _RAW = {"attachment": 0, "encoding": "rgb8", "width": 5, "height": 3}
 _PIXELS = [pictures.pattern().tobytes()]
+_SLOT = {"lease": "9c07", "index": 0, "generation": 2}
 
 
 def vectors() -> dict[str, Json]:
@@ -157,6 +158,8 @@ def _types() -> Iterator[tuple[str, Json]]:
         "segment": _SEGMENT,
         "embed": {**_SEGMENT, "op": "embed"},
         "release": {**_PING, "op": "release", "image_id": "a"},
+        "lease": {**_PING, "op": "lease", "slots": 3, "slot_bytes": 4096},
+        "return": {**_PING, "op": "return", "lease": "a"},
         "cancel": {**_PING, "op": "cancel", "target": "a"},
     }
     for operation, message in whole.items():
@@ -214,6 +217,8 @@ def _values() -> dict[str, Json]:
         return invalid(code, path, about, message)
 
     long = "x" * 257
+    lease = {**_PING, "op": "lease", "slots": 3, "slot_bytes": 4096}
+    give_back = {**_PING, "op": "return", "lease": "a"}
     release, cancel = {**_PING, "op": "release", "image_id": "a"}, {**_PING, "op": "cancel", "target": "a"}
     return {
         "value-id-long": wrong("id", "257 characters.", {**_PING, "id": long}, "too_large"),
@@ -224,6 +229,18 @@ def _values() -> dict[str, Json]:
         "value-image-id-long": wrong("image.image_id", "257 characters.", _with(image={"image_id": long}), "too_large"),
         "value-release-long": wrong("image_id", "257 characters.", {**release, "image_id": long}, "too_large"),
         "value-target-long": wrong("target", "257 characters.", {**cancel, "target": long}, "too_large"),
+        "value-return-long": wrong("lease", "257 characters.", {**give_back, "lease": long}, "too_large"),
+        "value-lease-no-slots": wrong("slots", "No slot.", {**lease, "slots": 0}),
+        "value-lease-many-slots": wrong("slots", "More than 64.", {**lease, "slots": 65}),
+        "value-lease-no-bytes": wrong("slot_bytes", "No byte.", {**lease, "slot_bytes": 0}),
+        "value-lease-negative": wrong("slot_bytes", "Less than none.", {**lease, "slot_bytes": -4096}),
+        "value-lease-large": wrong("slot_bytes", "More than a frame.", {**lease, "slot_bytes": 2**40}, "too_large"),
+        "value-result-inline": wrong("result", "In the header and in a slot.", _with(result=_SLOT, inline=True)),
+        "value-result-index": wrong("result.index", "No such slot.", _with(result={**_SLOT, "index": 64})),
+        "value-result-generation": wrong("result.generation", "Negative.", _with(result={**_SLOT, "generation": -2})),
+        "value-result-long": wrong(
+            "result.lease", "257 characters.", _with(result={**_SLOT, "lease": long}), "too_large"
+        ),
         "value-target-empty": wrong("target", "No id to cancel.", {**cancel, "target": ""}),
         "value-publish-empty": wrong("publish", "A topic of no characters.", _with(publish="")),
         "value-publish-colon": wrong("publish", "A topic with a colon.", _with(publish="png:front")),
@@ -262,6 +279,8 @@ def _images() -> dict[str, Json]:
         "width": 5,
         "height": 3,
         "step": 15,
+        "slot": _SLOT,
+        "shared": [0, 45],
     }
     held = {
         f"image-held-with-{name}": wrong(
@@ -269,8 +288,22 @@ def _images() -> dict[str, Json]:
         )
         for name, value in extra.items()
     }
+    in_slot = {
+        f"image-slot-with-{name}": wrong(
+            f"image.{name}", "A slot stands alone.", _with(image={"slot": _SLOT, name: value}), field
+        )
+        for name, value in extra.items()
+        if name != "slot"
+    }
     return {
         **held,
+        **in_slot,
+        "image-shared": wrong("image.shared", "Only replies have it.", _with(image={**_RAW, "shared": [0, 45]}), field),
+        "image-slot-index": wrong("image.slot.index", "Negative.", _with(image={"slot": {**_SLOT, "index": -1}})),
+        "image-slot-generation": wrong(
+            "image.slot.generation", "Beyond 2^63.", _with(image={"slot": {**_SLOT, "generation": 2**63}})
+        ),
+        "image-slot-short": wrong("image.slot.index", "No index.", _with(image={"slot": {"lease": "a"}}), field),
         "image-empty": wrong("image", "No bytes and no reference.", _with(image={}), field),
         "image-no-bytes": wrong("image", "No bytes.", without("attachment"), field),
         "image-two-bytes": wrong("image", "Two kinds of bytes.", _image(data=b"a"), field),

@@ -13,7 +13,7 @@ from maskbus_wire import bits, geometry, label_map, rle
 from maskbus_wire.checks import IMAGE_ENCODINGS
 from maskbus_wire.errors import CODES
 from maskbus_wire.limits import DEFAULT_LIMITS
-from maskbus_wire.prompts import Blob
+from maskbus_wire.prompts import Blob, Slot
 from maskbus_wire.replies import (
     Cancelled,
     Embedded,
@@ -24,7 +24,9 @@ from maskbus_wire.replies import (
     Models,
     ModelStats,
     Pong,
+    Leased,
     Released,
+    Returned,
     Rle,
     Statistics,
     Tensor,
@@ -132,6 +134,31 @@ def _plain_replies() -> dict[str, Json]:
         ),
         "reply-embed-shortest": typed(Embedded(model="echo", width=5, height=3), "Only what is required."),
         "reply-release": typed(Released(id="3"), "The image has been let go."),
+        "reply-lease": typed(
+            Leased(id="10", lease="9c07", path="/dev/shm/maskbus/1f", bytes=18_677_760, generation=2**63 - 1),
+            "The shared memory is there.",
+        ),
+        "reply-return": typed(Returned(id="11"), "The shared memory has been taken back."),
+        "reply-segment-shared": typed(
+            Masks(
+                id="8",
+                model="echo",
+                width=5,
+                height=3,
+                encodings=["raw"],
+                masks=[
+                    Mask(
+                        bbox=(0, 0, 5, 3),
+                        area=15,
+                        predicted_iou=1.0,
+                        stability_score=1.0,
+                        raw=Blob(shared=(64, 15)),
+                    )
+                ],
+                result=Slot(lease="9c07", index=1, generation=4),
+            ),
+            "The mask's bytes are in a slot.",
+        ),
         "reply-cancel": typed(Cancelled(id="7", cancelled=1), "One request was cancelled."),
         "reply-cancel-none": typed(Cancelled(id="7", cancelled=0), "Nothing of that id was there."),
         "reply-ping": typed(

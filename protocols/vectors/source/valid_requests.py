@@ -8,8 +8,8 @@ import msgpack
 import numpy as np
 
 from maskbus_wire import bits, rle
-from maskbus_wire.prompts import Image, LogitsPrompt, MaskPrompt, Prompt
-from maskbus_wire.requests import Cancel, Describe, Embed, Ping, Release, Segment, Stats
+from maskbus_wire.prompts import Image, LogitsPrompt, MaskPrompt, Prompt, Slot
+from maskbus_wire.requests import Cancel, Describe, Embed, Lease, Ping, Release, Return, Segment, Stats
 from source import pictures
 from source.vector import Json, plain, typed
 
@@ -17,6 +17,7 @@ _RGB = pictures.pattern()
 _IMAGE = Image(attachment=0, encoding="rgb8", width=pictures.WIDTH, height=pictures.HEIGHT)
 _PIXELS = [_RGB.tobytes()]
 _HELD = Image(image_id="f3a9c1")
+_SLOT = Slot(lease="9c07", index=0, generation=2)
 
 
 def vectors() -> dict[str, Json]:
@@ -55,6 +56,19 @@ def _operations() -> dict[str, Json]:
             "As a stream.",
             _PIXELS,
         ),
+        "segment-slots": typed(
+            Segment(
+                id="8",
+                image=Image(slot=_SLOT),
+                prompt=Prompt(points=[(1.0, 2.0)]),
+                encodings=["raw"],
+                result=Slot(lease="9c07", index=63, generation=2**63 - 2),
+            ),
+            "Pixels and masks in shared memory.",
+        ),
+        "embed-slot": typed(Embed(id="9", image=Image(slot=_SLOT)), "Have an image in shared memory kept."),
+        "lease": typed(Lease(id="10", slots=3, slot_bytes=6_220_800), "Ask for shared memory."),
+        "return": typed(Return(id="11", lease="9c07"), "Give it back."),
         "release": typed(Release(id="3", image_id="f3a9c1"), "Let go of it."),
         "describe": typed(Describe(id="4"), "What is offered."),
         "ping": typed(Ping(id="5"), "Is the node there."),

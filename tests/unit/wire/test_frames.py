@@ -115,7 +115,7 @@ def failure(call, *arguments):
 
 
 def request(**fields):
-    return frames.decode_request({"maskbus": "1.0", "op": "segment", "image": {"image_id": "a"}, **fields})
+    return frames.decode_request({"maskbus": "1.1", "op": "segment", "image": {"image_id": "a"}, **fields})
 
 
 def test_no_frames_are_malformed():
@@ -177,7 +177,7 @@ def test_every_minor_is_read(version):
 def test_another_major_is_answered_with_the_versions_spoken(version):
     error = refused(lambda: request(maskbus=version))
     assert (error.code, error.path) == ("unsupported_version", "maskbus")
-    assert error.detail == {"versions": ["1.0"]}
+    assert error.detail == {"versions": ["1.1"]}
 
 
 @pytest.mark.parametrize(
