@@ -78,6 +78,10 @@ class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     """Directory of the images in shared memory; empty: one on the memory file system, where the system has it."""
     image_bytes: int = 1024 * MIB
     """Shared memory for images, bytes; it is reserved as it is needed."""
+    leased_bytes: int = 512 * MIB
+    """Shared memory that clients on this machine may hold, all together, bytes; 0: none."""
+    leased_bytes_per_client: int = 256 * MIB
+    """Of that, what one connection may hold."""
     kept_bytes: int = 512 * MIB
     """Of that, what images kept under an `image_id` may hold."""
     embedding_bytes: int = 512 * MIB
@@ -201,7 +205,14 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Config:
     for name in Config.__struct_fields__:
         value = getattr(config, name)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            may_be_zero = name in {"threads", "worker_memory_bytes", "stop_timeout_s", "hang_grace_s", "topic_bytes"}
+            may_be_zero = name in {
+                "threads",
+                "worker_memory_bytes",
+                "stop_timeout_s",
+                "hang_grace_s",
+                "topic_bytes",
+                "leased_bytes",
+            }
             if not (value >= 0 if may_be_zero else value > 0):
                 raise wrong(name, f"must be {'at least' if may_be_zero else 'more than'} 0; it is {value}.")
             if math.isinf(value):

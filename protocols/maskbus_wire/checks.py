@@ -67,6 +67,52 @@ def check_inside(prompt: Prompt, width: int, height: int) -> None:
             )
 
 
+def check_image(image: Image, attachments: int, limits: Limits, path: str = "image") -> None:
+    """Check all that can be known of an image without looking at its bytes.
+
+    Args:
+        image: The image.
+        attachments: How many attachments there are.
+        limits: The receiver's caps.
+        path: Where the image stands in its message.
+
+    Raises:
+        WireError: with the path of the first field that is wrong.
+    """
+    if image.image_id is not None:
+        _name(image.image_id, f"{path}.image_id", limits)
+        _alone(image, "image_id")
+        return
+    if image.slot is not None:
+        _slot(image.slot, f"{path}.slot", limits)
+        _alone(image, "slot")
+        return
+    _blob(image, attachments, path)
+    if image.encoding is None:
+        if image.base64 is None or image.base64[:5].lower() != "data:":
+            raise WireError("invalid_field", "The field is missing.", f"{path}.encoding")
+    elif image.encoding not in IMAGE_ENCODINGS:
+        raise WireError(
+            "unknown_encoding",
+            f"There is no image encoding {image.encoding[:64]!r}; there are {', '.join(IMAGE_ENCODINGS)}.",
+            f"{path}.encoding",
+        )
+    for field, value in (("width", image.width), ("height", image.height)):
+        if value is None:
+            if image.encoding in CHANNELS:
+                raise WireError("invalid_field", "A raw image needs it.", f"{path}.{field}")
+        elif not 1 <= value <= limits.side:
+            raise WireError("invalid_value", f"A side has 1 to {limits.side} pixels.", f"{path}.{field}")
+    if image.width and image.height and image.width * image.height > limits.pixels:
+        raise WireError("too_large", f"The image has more than {limits.pixels} pixels.", path)
+    if image.step is not None:
+        if image.encoding not in CHANNELS:
+            raise WireError("invalid_field", "Only raw images have a step.", f"{path}.step")
+        least = (image.width or 0) * CHANNELS[image.encoding]
+        if not least <= image.step <= limits.frame_bytes:
+            raise WireError("invalid_value", f"A row has {least} bytes; step is {image.step}.", f"{path}.step")
+
+
 def blob_bytes(blob: Blob, attachments: Sequence[bytes | memoryview], limits: Limits, path: str) -> bytes | memoryview:
     """Return the bytes a checked blob stands for; an attachment or inline data without a copy.
 
@@ -101,7 +147,7 @@ def _work(request: Work, attachments: int, limits: Limits) -> None:
             raise WireError("invalid_value", "The number does not fit 64 bits.", field)
     if request.deadline_ms is not None and not 0 < request.deadline_ms <= limits.deadline_ms:
         raise WireError("invalid_value", f"A deadline lies between 1 and {limits.deadline_ms} ms.", "deadline_ms")
-    _image(request.image, attachments, limits)
+    check_image(request.image, attachments, limits)
     if isinstance(request, Segment):
         _segment(request, attachments, limits)
 
@@ -191,41 +237,6 @@ def _blob(blob: Blob, attachments: int, path: str) -> None:
         raise WireError(
             "invalid_value", f"There is no attachment {index}; the message has {attachments}.", f"{path}.attachment"
         )
-
-
-def _image(image: Image, attachments: int, limits: Limits) -> None:
-    if image.image_id is not None:
-        _name(image.image_id, "image.image_id", limits)
-        _alone(image, "image_id")
-        return
-    if image.slot is not None:
-        _slot(image.slot, "image.slot", limits)
-        _alone(image, "slot")
-        return
-    _blob(image, attachments, "image")
-    if image.encoding is None:
-        if image.base64 is None or image.base64[:5].lower() != "data:":
-            raise WireError("invalid_field", "The field is missing.", "image.encoding")
-    elif image.encoding not in IMAGE_ENCODINGS:
-        raise WireError(
-            "unknown_encoding",
-            f"There is no image encoding {image.encoding[:64]!r}; there are {', '.join(IMAGE_ENCODINGS)}.",
-            "image.encoding",
-        )
-    for field, value in (("width", image.width), ("height", image.height)):
-        if value is None:
-            if image.encoding in CHANNELS:
-                raise WireError("invalid_field", "A raw image needs it.", f"image.{field}")
-        elif not 1 <= value <= limits.side:
-            raise WireError("invalid_value", f"A side has 1 to {limits.side} pixels.", f"image.{field}")
-    if image.width and image.height and image.width * image.height > limits.pixels:
-        raise WireError("too_large", f"The image has more than {limits.pixels} pixels.", "image")
-    if image.step is not None:
-        if image.encoding not in CHANNELS:
-            raise WireError("invalid_field", "Only raw images have a step.", "image.step")
-        least = (image.width or 0) * CHANNELS[image.encoding]
-        if not least <= image.step <= limits.frame_bytes:
-            raise WireError("invalid_value", f"A row has {least} bytes; step is {image.step}.", "image.step")
 
 
 def _alone(image: Image, name: str) -> None:

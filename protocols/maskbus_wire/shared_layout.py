@@ -16,6 +16,8 @@ MINOR: Final = 0
 
 HEADER_BYTES: Final = 128
 ENTRY_BYTES: Final = 128
+STATE_OFFSET: Final = 8
+"""Where in an entry state and owner stand, one after the other."""
 ALIGNMENT: Final = 4096
 """Slots begin at multiples of this, which is a page nearly everywhere."""
 MOST_SLOTS: Final = 64

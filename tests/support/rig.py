@@ -13,6 +13,7 @@ from maskbus.engine.arena import Arena
 from maskbus.engine.catalogue import Card, Catalogue
 from maskbus.engine.local import LocalEngine
 from maskbus.node.broker import Broker
+from maskbus.node.leases import Leases
 from maskbus.node.publisher import Publisher
 from maskbus_wire import frames, header, replies
 from maskbus_wire.limits import DEFAULT_LIMITS
@@ -37,7 +38,10 @@ class Rig:
         self.deliverable = True
         self.arena = Arena(directory, config.image_bytes)
         self.publisher = Publisher(config.topic_bytes)
-        self.broker = Broker(config, catalogue, self.arena, self.publisher, self._send, self._publish)
+        self.leases = Leases(directory, config.leased_bytes, config.leased_bytes_per_client)
+        self.broker = Broker(
+            config, catalogue, self.arena, self.leases, self.publisher, self._send, self._publish, self._run_aside
+        )
         self.launcher = FakeLauncher()
         self.engine = LocalEngine(config, catalogue, self.launcher, directory, self)
         self.broker.use(self.engine)
@@ -45,7 +49,16 @@ class Rig:
     def close(self) -> None:
         self.engine.stop(0.0)
         self.launcher.close()
+        self.leases.close()
         self.arena.close()
+
+    @staticmethod
+    def _run_aside(work: Any, then: Any) -> None:
+        try:
+            outcome = work()
+        except OSError as error:
+            outcome = error
+        then(outcome)
 
     def _send(self, route: Any, message: Any) -> bool:
         if self.deliverable:

@@ -29,7 +29,7 @@ class Slot:
         except OSError as error:
             raise ArenaFull(f"The system has no room for another piece of shared memory: {error.strerror}.") from error
         try:
-            _reserve(descriptor, size)
+            reserve(descriptor, size)
             self._map = mmap.mmap(descriptor, size)
         except OSError as error:
             path.unlink(missing_ok=True)
@@ -42,6 +42,11 @@ class Slot:
     def name(self) -> str:
         """File name; a worker finds the slot by it in the directory it was told."""
         return self.path.name
+
+    @property
+    def view(self) -> memoryview:
+        """The bytes of the last lease, to be written."""
+        return self._view[: self.used]
 
     def write(self, *parts: bytes | memoryview) -> None:
         """Copy `parts` into the slot, one after the other. This is the one copy between the socket and the model."""
@@ -155,7 +160,8 @@ def _size_class(nbytes: int) -> int:
     return -(-size // step) * step
 
 
-def _reserve(descriptor: int, size: int) -> None:
+def reserve(descriptor: int, size: int) -> None:
+    """Make a file `size` bytes long, with the space for all of them taken. OSError where there is none."""
     os.ftruncate(descriptor, size)
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)

@@ -15,9 +15,11 @@ from maskbus.config import Config
 from maskbus.engine.arena import Arena, ArenaFull, Slot
 from maskbus.engine.catalogue import Card, Catalogue
 from maskbus.node.image_store import ImageStore, KeptImage, new_image_id
+from maskbus.node.leases import Leases
 from maskbus.scheduler import Job, ModelQueue, QueueFull
 from maskbus.worker.channel import pack
-from maskbus_wire import checks, compressed_image, raw_image
+from maskbus_wire import checks, compressed_image, raw_image, shared_layout
+from maskbus_wire import prompts as wire
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
 from maskbus_wire.limits import Limits
@@ -30,12 +32,21 @@ Payload = bytes | memoryview
 class Admission:
     """Make jobs of requests."""
 
-    def __init__(self, config: Config, limits: Limits, catalogue: Catalogue, arena: Arena, images: ImageStore) -> None:
+    def __init__(
+        self,
+        config: Config,
+        limits: Limits,
+        catalogue: Catalogue,
+        arena: Arena,
+        images: ImageStore,
+        leases: Leases,
+    ) -> None:
         self._config = config
         self._limits = limits
         self._catalogue = catalogue
         self._arena = arena
         self._images = images
+        self._leases = leases
         self._number = 0
 
     def admit(
@@ -113,6 +124,11 @@ class Admission:
             },
         }
         if isinstance(request, Segment):
+            if request.result is not None:
+                lease = self._leases.find(request.result.lease, "result.lease")
+                job.result = lease.answer(request.result.index, request.result.generation)
+                job.holds.append(job.result.drop)
+                message["result"] = job.result.place
             checks.check_inside(request.prompt, *size)
             job.publish, job.encodings = request.publish, tuple(request.encodings)
             prompt, message["blobs"] = self._prompt(job, request.prompt, attachments)
@@ -156,53 +172,83 @@ class Admission:
             if kept is None:
                 raise WireError("unknown_image", "No image of this image_id is kept here (any more).", "image.image_id")
             job.holds.append(kept.slot.retain().release)
+        elif image.slot is not None:
+            return self._leased_picture(job, request, image.slot)
         else:
             data = checks.blob_bytes(image, attachments, self._limits, "image")
-            encoding, width, height, step = self._measure(image, data)
+            encoding, width, height, step = self._measure(image, data, "image")
             slot = self._lease(len(data))
             job.holds.append(slot.release)
             slot.write(data)
             name = new_image_id() if isinstance(request, Embed) or request.keep else ""
             kept = KeptImage(name, slot, len(data), encoding, width, height, step, {})
-        picture = {
-            "slot": kept.slot.name,
-            "nbytes": kept.nbytes,
-            "encoding": kept.encoding,
-            "width": kept.width,
-            "height": kept.height,
-            "step": kept.step,
-            "key": kept.image_id,
-        }
-        return picture, (kept.width, kept.height), kept if kept.image_id else None
+        return _picture(kept), (kept.width, kept.height), kept if kept.image_id else None
 
-    def _measure(self, image: Image, data: Payload) -> tuple[str, int, int, int]:
+    def _leased_picture(
+        self, job: Job, request: Segment | Embed, slot: wire.Slot
+    ) -> tuple[dict[str, Any], tuple[int, int], KeptImage | None]:
+        """Do the same for an image in a client's slot.
+
+        A raw image that is not kept is looked at where it lies. Others are copied: what is kept, or decoded, must not
+        change meanwhile.
+        """
+        lease = self._leases.find(slot.lease, "image.slot.lease")
+        entry, encoding = lease.image(slot.index, slot.generation)
+        image = Image(
+            attachment=0,
+            encoding=encoding,
+            width=entry.width or None,
+            height=entry.height or None,
+            step=entry.step or None,
+        )
+        checks.check_image(image, 1, self._limits, "image.slot")
+        name = new_image_id() if isinstance(request, Embed) or request.keep else ""
+        kept = None
+        if name or encoding in checks.COMPRESSED:
+            copied = self._lease(entry.length)
+            job.holds.append(copied.release)
+            lease.copy(slot.index, entry, copied.view)
+            encoding, width, height, step = self._measure(image, copied.view, "image.slot")
+            kept = KeptImage(name, copied, entry.length, encoding, width, height, step, {})
+            picture = _picture(kept)
+        else:
+            encoding, width, height, step = _measure_raw(image, entry.length, "image.slot")
+            job.holds.append(lease.read(slot.index))
+            picture = {
+                "slot": lease.file.name,
+                "offset": lease.file.header.offset(slot.index),
+                "nbytes": entry.length,
+                "encoding": encoding,
+                "width": width,
+                "height": height,
+                "step": step,
+                "key": "",
+                "entry": shared_layout.entry_offset(slot.index),
+                "generation": entry.generation,
+            }
+        if entry.flags & shared_layout.HAS_CHECKSUM:
+            picture["checksum"] = entry.checksum
+        return picture, (width, height), kept if name else None
+
+    def _measure(self, image: Image, data: Payload, path: str) -> tuple[str, int, int, int]:
         """Return encoding, width, height and step of an image, having compared what is announced with what is there."""
         if image.encoding in raw_image.CHANNELS:
-            width, height = image.width or 0, image.height or 0
-            step = image.step or width * raw_image.CHANNELS[image.encoding]
-            needed = raw_image.required_bytes(width, height, step, image.encoding)
-            if not needed <= len(data) <= step * height:
-                raise WireError(
-                    "invalid_image",
-                    f"{width}×{height} {image.encoding} takes {needed} bytes; {len(data)} are there.",
-                    "image",
-                )
-            return image.encoding, width, height, step
+            return _measure_raw(image, len(data), path)
         try:
             encoding, width, height = compressed_image.probe(data)
         except ValueError as error:
-            raise WireError("invalid_image", str(error), "image") from None
+            raise WireError("invalid_image", str(error), path) from None
         if image.encoding is not None and image.encoding != encoding:
-            raise WireError("invalid_image", f"The image is {encoding}, not {image.encoding}.", "image.encoding")
+            raise WireError("invalid_image", f"The image is {encoding}, not {image.encoding}.", f"{path}.encoding")
         if (image.width or width, image.height or height) != (width, height):
             raise WireError(
-                "invalid_image", f"The image has {width}×{height} pixels, not {image.width}×{image.height}.", "image"
+                "invalid_image", f"The image has {width}×{height} pixels, not {image.width}×{image.height}.", path
             )
         if max(width, height) > self._limits.side or width * height > self._limits.pixels:
             raise WireError(
                 "too_large",
                 f"The image has {width}×{height} pixels; the limit is {self._limits.pixels} in all.",
-                "image",
+                path,
             )
         return encoding, width, height, 0
 
@@ -242,6 +288,31 @@ class Admission:
             except ArenaFull as full:
                 if not self._images.evict_oldest():
                     raise WireError("busy", str(full), "image") from None
+
+
+def _measure_raw(image: Image, nbytes: int, path: str) -> tuple[str, int, int, int]:
+    """Do the same for raw pixels, which need not be looked at."""
+    assert image.encoding is not None
+    width, height = image.width or 0, image.height or 0
+    step = image.step or width * raw_image.CHANNELS[image.encoding]
+    needed = raw_image.required_bytes(width, height, step, image.encoding)
+    if not needed <= nbytes <= step * height:
+        raise WireError(
+            "invalid_image", f"{width}×{height} {image.encoding} takes {needed} bytes; {nbytes} are there.", path
+        )
+    return image.encoding, width, height, step
+
+
+def _picture(kept: KeptImage) -> dict[str, Any]:
+    return {
+        "slot": kept.slot.name,
+        "nbytes": kept.nbytes,
+        "encoding": kept.encoding,
+        "width": kept.width,
+        "height": kept.height,
+        "step": kept.step,
+        "key": kept.image_id,
+    }
 
 
 def _check_abilities(request: Segment, card: Card) -> None:

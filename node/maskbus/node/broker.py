@@ -13,11 +13,13 @@ from maskbus.config import Config
 from maskbus.engine.arena import Arena
 from maskbus.engine.catalogue import Catalogue
 from maskbus.engine.local import Engine
+from maskbus.engine.shared_file import SharedFile
 from maskbus.engine.worker_handle import WorkerHandle
 from maskbus.memory import resident_bytes
 from maskbus.node.admission import Admission
 from maskbus.node.describe import describe_models, limits_of
 from maskbus.node.image_store import ImageStore
+from maskbus.node.leases import Leases
 from maskbus.node.publisher import Publisher
 from maskbus.node.tally import Tally
 from maskbus.scheduler import Deadlines, Job, ModelQueue
@@ -32,13 +34,23 @@ Sender = Callable[[Any, Sequence[Frame]], bool]
 """Sends frames along a route; tells whether they could be handed over."""
 Topics = Callable[[Sequence[Frame]], None]
 """Publishes frames, the topic first."""
+Aside = Callable[[Callable[[], SharedFile], Callable[["SharedFile | OSError"], None]], None]
+"""Does the first outside the loop, and then the second on it, with what came of the first."""
 
 
 class Broker:
     """Know every request between its receipt and its reply."""
 
     def __init__(
-        self, config: Config, catalogue: Catalogue, arena: Arena, publisher: Publisher, send: Sender, publish: Topics
+        self,
+        config: Config,
+        catalogue: Catalogue,
+        arena: Arena,
+        leases: Leases,
+        publisher: Publisher,
+        send: Sender,
+        publish: Topics,
+        aside: Aside,
     ) -> None:
         self.name = secrets.token_hex(8)
         """Random name of this run of the node."""
@@ -49,11 +61,13 @@ class Broker:
         self._limits = limits_of(config)
         self._catalogue = catalogue
         self._arena = arena
+        self._leases = leases
+        self._aside = aside
         self._images = ImageStore(config.kept_bytes)
         self._publisher = publisher
         self._send = send
         self._publish = publish
-        self._admission = Admission(config, self._limits, catalogue, arena, self._images)
+        self._admission = Admission(config, self._limits, catalogue, arena, self._images, leases)
         self._queues = {name: ModelQueue(config.queue_length) for name in catalogue.cards}
         self._tallies: dict[str, Tally] = {}
         self._deadlines = Deadlines()
@@ -76,8 +90,16 @@ class Broker:
 
     # -- what comes from the requesters --------------------------------------------------------------------------------
 
-    def receive(self, route: Any, message: Sequence[bytes | memoryview]) -> None:
-        """Take one message, without its delimiter, and answer it now or later."""
+    def receive(
+        self, route: Any, message: Sequence[bytes | memoryview], is_local: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Take one message, without its delimiter, and answer it now or later.
+
+        Args:
+            route: Where its reply goes.
+            message: Its frames.
+            is_local: Tells whether the peer is on this machine.
+        """
         self._received += 1
         envelope = Envelope()
         model = ""
@@ -88,6 +110,8 @@ class Broker:
             if isinstance(request, requests.Segment | requests.Embed):
                 model = request.model or self._config.default_model
                 self._admit(request, envelope, message[1:], route)
+            elif isinstance(request, requests.Lease):
+                self._lease(request, envelope, route, is_local)
             else:
                 self._reply(route, frames.encode(self._at_once(request, route)))
         except WireError as error:
@@ -114,11 +138,12 @@ class Broker:
                 job.finish()
             else:
                 self.engine.cancel(job, now)
+        self._leases.tick(now)
         self.engine.tick(now)
 
     def next_event(self) -> float | None:
         """Return when `tick` is due next, monotonic seconds."""
-        times = [self._deadlines.next(), self.engine.next_event()]
+        times = [self._deadlines.next(), self._leases.next_event(), self.engine.next_event()]
         return min((moment for moment in times if moment is not None), default=None)
 
     # -- the end -------------------------------------------------------------------------------------------------------
@@ -154,6 +179,9 @@ class Broker:
             job.answered = True
             if job.on_success is not None:
                 job.on_success(handle.spec.number)
+            if job.result is not None:
+                job.result.done(*control["result"])
+            job.finish()  # a requester that has its answer finds its shared memory free
             position, topics = 0, []
             for topic, count in control["outputs"]:
                 part = payload[position : position + count]
@@ -179,8 +207,8 @@ class Broker:
     def failed(self, handle: WorkerHandle, job: Job, code: str, message: str, path: str) -> None:
         """Send a job's error to its requester."""
         self._running.pop(job.number, None)
-        self._fail(job, code, message, path)
         job.finish()
+        self._fail(job, code, message, path)
         if handle.state not in {"ready", "busy"}:
             self._share_out(handle.spec.model)
 
@@ -230,6 +258,36 @@ class Broker:
                 return
         self._queues[job.model].push(job)
 
+    def _lease(self, request: requests.Lease, envelope: Envelope, route: Any, is_local: Callable[[], bool]) -> None:
+        if self._stopping:
+            raise WireError("shutting_down", "The node is stopping.")
+        if not is_local():
+            raise WireError("no_shared_memory", "Shared memory is for peers on the node's own machine.")
+        make = self._leases.prepare(request.slots, request.slot_bytes, route)
+
+        def granted(made: SharedFile | OSError) -> None:
+            if isinstance(made, OSError):
+                self._leases.give_up(request.slots, request.slot_bytes, route)
+                reason = made.strerror or "it is full"
+                self._refuse(route, envelope, WireError("busy", f"The system has no room for the lease: {reason}."))
+                return
+            lease = self._leases.grant(made, route, time.monotonic())
+            header = made.header
+            self._reply(
+                route,
+                frames.encode(
+                    replies.Leased(
+                        id=request.id,
+                        lease=lease.name,
+                        path=str(made.path),
+                        bytes=header.file_bytes,
+                        generation=header.generation,
+                    )
+                ),
+            )
+
+        self._aside(make, granted)
+
     def _may_take(self, worker: WorkerHandle, job: Job) -> bool:
         """Leave a job to the worker that holds its image's embedding, as long as that one lives."""
         if job.pinned is None or job.pinned == worker.spec.number:
@@ -254,6 +312,11 @@ class Broker:
                     for name, encodings in self._publisher.wanted(job.publish, job.encodings)
                     if "logits" not in encodings or self._catalogue.cards[job.model].has_logits
                 ]
+                if job.result is not None and all(output["topic"] != job.publish for output in outputs):
+                    # The reply's own bytes are in the requester's slot: a last value must have them with it.
+                    outputs.append(
+                        {"topic": job.publish, "asked": job.publish, "encodings": job.encodings, "inline": inline}
+                    )
             job.message["outputs"] = outputs
         self._running[job.number] = job
         worker.submit(job, time.monotonic())
@@ -272,6 +335,9 @@ class Broker:
             return describe_models(request.id, self._config, self._catalogue, self._limits)
         if isinstance(request, requests.Cancel):
             return replies.Cancelled(id=request.id, cancelled=self._cancel(request.target, route))
+        if isinstance(request, requests.Return):
+            self._leases.take_back(request.lease)
+            return replies.Returned(id=request.id)
         if isinstance(request, requests.Release):
             if not self._images.release(request.image_id):
                 raise WireError("unknown_image", "No image of this image_id is kept here (any more).", "image_id")
@@ -310,6 +376,8 @@ class Broker:
             images=len(self._images),
             shm_bytes=self._arena.reserved,
             shm_used_bytes=self._arena.used,
+            leases=len(self._leases),
+            leased_bytes=self._leases.nbytes,
             rss_bytes=resident_bytes(),
             received=self._received,
             rejected=self._rejected,

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from maskbus.engine.launch import Launcher, ProcessLauncher
 from maskbus.engine.local import LocalEngine
 from maskbus.engine.worker_handle import WorkerHandle
 from maskbus.node import curve
+from maskbus.node.aside import Aside
 from maskbus.node.broker import Broker, Frame
+from maskbus.node.leases import Leases
 from maskbus.node.publisher import Publisher
 
 log = logging.getLogger(__name__)
@@ -99,7 +102,14 @@ class Bus:
         arena = Arena(instance.path, config.image_bytes)
         self._stack.callback(arena.close)
         self._publisher = Publisher(config.topic_bytes)
-        self.broker = Broker(config, catalogue, arena, self._publisher, self._send, self._publish)
+        leases = Leases(instance.path, config.leased_bytes, config.leased_bytes_per_client)
+        self._stack.callback(leases.close)
+        self._aside = Aside()
+        self._stack.callback(self._aside.close)
+        self._poller.register(self._aside.fileno(), zmq.POLLIN)
+        self.broker = Broker(
+            config, catalogue, arena, leases, self._publisher, self._send, self._publish, self._aside.run
+        )
         self.broker.endpoints = self._bind(self._requests, config.bind)
         self.broker.publish_endpoints = self._bind(self._topics, config.publish)
         self._bind_ipc(config)
@@ -189,6 +199,8 @@ class Bus:
             self._take_subscriptions()
         if self._requests in ready:
             self._take_requests()
+        if self._aside.fileno() in ready:
+            self._aside.take()
         if self._wake.fileno() in ready or self._wake in ready:
             self._take_wake()
         self.broker.tick(now)
@@ -213,7 +225,7 @@ class Bus:
             if len(parts) < 2 or len(parts[1]) != 0:
                 self.broker.malformed(route, "A message begins with an empty frame; REQ sockets send it by themselves.")
             else:
-                self.broker.receive(route, [part.buffer for part in parts[2:]])
+                self.broker.receive(route, [part.buffer for part in parts[2:]], partial(_is_local, parts[0]))
 
     def _take_subscriptions(self) -> None:
         for _ in range(_AT_ONCE):
@@ -302,6 +314,15 @@ def _send_frames(target: zmq.Socket[bytes], message: Sequence[Frame]) -> None:
     for i, frame in enumerate(message):
         size = frame.nbytes if isinstance(frame, memoryview) else len(frame)
         target.send(frame, _NOW_AND_MORE if i < last else _NOW, copy=size < _ZERO_COPY)
+
+
+def _is_local(frame: zmq.Frame) -> bool:
+    """Tell whether a frame came from this machine: over ipc, inproc, or a loopback address."""
+    try:
+        address = str(frame.get("Peer-Address"))
+    except zmq.ZMQError:
+        return True  # inproc has none
+    return address.startswith(("localhost", "127.", "::ffff:127.")) or address == "::1"
 
 
 def _is_taken(endpoint: str) -> bool:

@@ -36,6 +36,8 @@ class Job:
     answered: bool = False
     on_success: Callable[[int], None] | None = None
     """Called with the worker's number when the job has succeeded, before its holds are released."""
+    result: Any = None
+    """Slot of shared memory that the answer's bytes go to; see `maskbus.node.leases.Result`."""
     publish: str | None = None
     """Topic its masks are published under."""
     encodings: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskbus.interfaces import Image, Masks
+from maskbus.worker.result_slot import ResultSlot
 from maskbus_wire import base64_text, bits, geometry, label_map, overlay, png, polygon, replies, rle
 from maskbus_wire.prompts import Blob
 
@@ -33,13 +34,24 @@ class MasksEncoder:
         self._boxes = [geometry.bbox(mask) for mask in masks.masks]
         self._areas = [geometry.area(mask) for mask in masks.masks]
 
-    def fields(self, encodings: Sequence[str], *, inline: bool) -> tuple[dict[str, Any], list[Payload]]:
-        """Return the fields `masks`, `encodings`, `labels` and `overlay` of a reply, and its attachments."""
+    def fields(
+        self, encodings: Sequence[str], *, inline: bool, slot: ResultSlot | None = None
+    ) -> tuple[dict[str, Any], list[Payload]]:
+        """Return the fields `masks`, `encodings`, `labels` and `overlay` of a reply, and its attachments.
+
+        Args:
+            encodings: How the masks are written.
+            inline: Whether their bytes stand in the header.
+            slot: Where the bytes go, as long as there is room; else they are attachments.
+        """
         attachments: list[Payload] = []
 
         def blob(payload: Payload) -> dict[str, Any]:
             if inline:
                 return {"data": bytes(payload)}
+            place = slot.put(payload) if slot is not None else None
+            if place is not None:
+                return {"shared": place}
             attachments.append(payload)
             return {"attachment": len(attachments) - 1}
 
@@ -51,6 +63,8 @@ class MasksEncoder:
             fields["labels"] = replies.Tensor(**blob(_bytes_of(labels)), shape=list(labels.shape), dtype=kind)
         if "overlay" in encodings:
             fields["overlay"] = Blob(**blob(self._once("overlay", self._overlay)))
+        if slot is not None:
+            fields["result"] = slot.slot
         return fields, attachments
 
     def _once(self, key: str, make: Callable[[], Any]) -> Any:

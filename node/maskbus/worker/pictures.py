@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import mmap
+import struct
 import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,32 +19,41 @@ from maskbus_wire.checks import COMPRESSED
 from maskbus_wire.errors import WireError
 
 _MAPPINGS = 32
+_GENERATION = struct.Struct("<Q")
 
 
 class SlotReader:
-    """Map the node's slots read-only, and keep the mappings: slots are reused, and mapping is what costs."""
+    """Map the node's files read-only, and keep the mappings: files are reused, and mapping is what costs."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._mappings: OrderedDict[str, mmap.mmap] = OrderedDict()
+        self._mappings: OrderedDict[tuple[str, int], mmap.mmap] = OrderedDict()
 
-    def view(self, name: str, nbytes: int) -> memoryview:
-        """Return the first `nbytes` of a slot, without a copy."""
-        mapping = self._mappings.get(name)
+    def view(self, name: str, nbytes: int, offset: int = 0) -> memoryview:
+        """Return `nbytes` of a file from `offset` on, without a copy."""
+        return memoryview(self._mapping(name, mmap.ACCESS_READ))[offset : offset + nbytes]
+
+    def writable(self, name: str, nbytes: int, offset: int) -> memoryview:
+        """Return the same to be written to."""
+        return memoryview(self._mapping(name, mmap.ACCESS_WRITE))[offset : offset + nbytes]
+
+    def forget_removed(self) -> None:
+        """Let go of files that the node has removed, so that their memory goes back to the system."""
+        for key in [key for key in self._mappings if not (self._directory / key[0]).exists()]:
+            del self._mappings[key]
+
+    def _mapping(self, name: str, access: int) -> mmap.mmap:
+        key = name, access
+        mapping = self._mappings.get(key)
         if mapping is None:
-            with (self._directory / name).open("rb") as file:
-                mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            self._mappings[name] = mapping
+            with (self._directory / name).open("r+b" if access == mmap.ACCESS_WRITE else "rb") as file:
+                mapping = mmap.mmap(file.fileno(), 0, access=access)
+            self._mappings[key] = mapping
             if len(self._mappings) > _MAPPINGS:
                 self._mappings.popitem(last=False)  # unmapped when the last view of it is gone
         else:
-            self._mappings.move_to_end(name)
-        return memoryview(mapping)[:nbytes]
-
-    def forget_removed(self) -> None:
-        """Let go of slots whose files the node has removed, so that their memory goes back to the system."""
-        for name in [name for name in self._mappings if not (self._directory / name).exists()]:
-            del self._mappings[name]
+            self._mappings.move_to_end(key)
+        return mapping
 
 
 class Pictures:
@@ -52,6 +63,30 @@ class Pictures:
         self._slots = slots
         self._max_pixels = max_pixels
         self._digests: OrderedDict[str, bytes] = OrderedDict()
+
+    def check(self, image: Mapping[str, Any]) -> None:
+        """Compare an image's checksum, where it has one.
+
+        Raises:
+            WireError: `invalid_image` if it is another.
+        """
+        if "checksum" in image and zlib.crc32(self._view(image)) != image["checksum"]:
+            raise WireError("invalid_image", "The image's checksum is another: it is not whole.", "image.slot")
+
+    def confirm(self, image: Mapping[str, Any]) -> None:
+        """Make sure that nobody has written to a client's slot since its image was admitted.
+
+        Raises:
+            WireError: `invalid_image` if somebody has.
+        """
+        if "entry" not in image:
+            return
+        (generation,) = _GENERATION.unpack(self._slots.view(image["slot"], _GENERATION.size, image["entry"]))
+        if generation != image["generation"]:
+            raise WireError("invalid_image", "The slot was written to while it was read.", "image.slot")
+
+    def _view(self, image: Mapping[str, Any]) -> memoryview:
+        return self._slots.view(image["slot"], image["nbytes"], image.get("offset", 0))
 
     def digest(self, image: Mapping[str, Any]) -> bytes:
         """Return a 128-bit digest of the image's bytes and layout (XXH3).
@@ -65,7 +100,7 @@ class Pictures:
         import xxhash
 
         hashed = xxhash.xxh3_128(f"{image['encoding']} {image['width']} {image['height']} {image['step']} ".encode())
-        hashed.update(self._slots.view(image["slot"], image["nbytes"]))
+        hashed.update(self._view(image))
         digest = hashed.digest()
         if key:
             self._digests[key] = digest
@@ -79,7 +114,7 @@ class Pictures:
         Raises:
             WireError: `invalid_image` if the file is damaged.
         """
-        view = self._slots.view(image["slot"], image["nbytes"])
+        view = self._view(image)
         encoding = image["encoding"]
         start = time.perf_counter()
         if encoding in COMPRESSED:

@@ -20,6 +20,7 @@ from maskbus.worker.current_job import CurrentJob, Inbox
 from maskbus.worker.embedding_cache import EmbeddingCache
 from maskbus.worker.pictures import Pictures, SlotReader
 from maskbus.worker.prompt_reader import read
+from maskbus.worker.result_slot import ResultSlot
 from maskbus_wire import frames, prompts, replies
 from maskbus_wire.errors import WireError
 
@@ -151,6 +152,7 @@ class _Worker:
         clock = Clock(message["received"])
         picture = message["image"]
         keeps = self._handler.info.cache_embeddings
+        self._pictures.check(picture)
         digest = self._pictures.digest(picture) if keeps else b""
         opened: list[Image] = []
 
@@ -168,6 +170,7 @@ class _Worker:
             image = open_image()
             with clock.stage("embed_ms"):
                 embedding = self._handler.embed([image], job)[0]
+            self._pictures.confirm(picture)  # before anything of it is kept
             if keeps:
                 self._cache.put(digest, embedding)
                 job.check()
@@ -196,7 +199,12 @@ class _Worker:
         with clock.stage("decode_ms"):
             masks = self._handler.decode(embedding, prompt, options, job)
         check(masks, height, width, logits=wants_logits)
-        return self._encode(masks, open_image, answer, outputs, job.number, clock)
+        slot = self._result_slot(message)
+        control, payload = self._encode(masks, open_image, answer, outputs, job.number, clock, slot)
+        self._pictures.confirm(picture)
+        if slot is not None:
+            control["result"] = [slot.used, slot.checksum() if "checksum" in picture else None]
+        return control, payload
 
     def _encode(
         self,
@@ -206,13 +214,16 @@ class _Worker:
         outputs: list[dict[str, Any]],
         number: int,
         clock: Clock,
+        slot: ResultSlot | None,
     ) -> tuple[dict[str, Any], list[Frame]]:
         encoder = MasksEncoder(masks, open_image)
         layout: list[list[Any]] = []
         payload: list[Frame] = []
         for output in outputs:
             with clock.stage("encode_ms"):
-                fields, attachments = encoder.fields(output["encodings"], inline=output["inline"])
+                fields, attachments = encoder.fields(
+                    output["encodings"], inline=output["inline"], slot=None if output["topic"] else slot
+                )
             topic = output["topic"]
             if topic:
                 # Subscribers are not the requester: what only it may use stays out.
@@ -221,6 +232,12 @@ class _Worker:
             payload += frames.encode(reply, attachments)
             layout.append([topic, 1 + len(attachments)])
         return {"type": "done", "job": number, "outputs": layout}, payload
+
+    def _result_slot(self, message: Mapping[str, Any]) -> ResultSlot | None:
+        place = message.get("result")
+        if place is None:
+            return None
+        return ResultSlot(self._slots.writable(place["file"], place["nbytes"], place["offset"]), place["slot"])
 
     def _blob(self, message: Mapping[str, Any], index: int) -> memoryview:
         slot = message["blobs"]
