@@ -104,7 +104,13 @@ class Rig:
         """Return the jobs that a worker, or the last one, has been given since."""
         return [message for message in (worker or self.launcher.worker).told() if message["type"] == "job"]
 
-    def finish(self, job: dict[str, Any], worker: FakeWorker | None = None, **fields: Any) -> None:
+    def finish(
+        self,
+        job: dict[str, Any],
+        worker: FakeWorker | None = None,
+        control: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> None:
         """Answer a job as a worker would, without masks."""
         payload, layout = [], []
         for output in job.get("outputs", [{"topic": ""}]):
@@ -123,7 +129,7 @@ class Rig:
                 )
             payload += frames.encode(reply)
             layout.append([output["topic"], 1])
-        (worker or self.launcher.worker).tell(*payload, type="done", job=job["job"], outputs=layout)
+        (worker or self.launcher.worker).tell(*payload, type="done", job=job["job"], outputs=layout, **(control or {}))
         self.read()
 
     def fail(self, job: dict[str, Any], worker: FakeWorker | None = None, code: str = "internal") -> None:

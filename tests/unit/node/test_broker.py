@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from maskbus.engine.arena import PAGE
-from maskbus_wire import replies, rle
+from maskbus_wire import frames, prompts, replies, requests, rle
+from maskbus_wire import shared_layout as layout
 from maskbus_wire.prompts import Image, LogitsPrompt, MaskPrompt, Prompt
 from maskbus_wire.requests import Cancel, Describe, Embed, Ping, Release, Stats
 from support.peer import TINY, raw, segment
 from support.rig import Rig, card
+from support.shared import Mapped
 
 SLOT = 16 * PAGE
 PNG = cv2.imencode(".png", TINY)[1].tobytes()
@@ -575,3 +577,97 @@ def test_any_order_of_events_answers_every_request_once(make):
     while rig.broker._images.evict_oldest():
         pass
     assert (rig.arena.used, rig.waiting()) == (0, 0)
+
+
+# -- shared memory -----------------------------------------------------------------------------------------------------
+
+
+def shared(lease, index=0, generation=2, **fields):
+    image = prompts.Image(slot=prompts.Slot(lease=lease, index=index, generation=generation))
+    return requests.Segment(id="s", image=image, **fields)
+
+
+@pytest.fixture
+def leased(rig):
+    reply = rig.ask(requests.Lease(id="l", slots=3, slot_bytes=100))
+    mapped = Mapped(reply.path)
+    mapped.name = reply.lease
+    mapped.write(0, bytes(75), "rgb8", 5, 5)
+    yield mapped
+    mapped.close()
+
+
+def test_peers_of_other_machines_get_no_shared_memory(rig):
+    message = [bytes(frame) for frame in frames.encode(requests.Lease(id="l", slots=1, slot_bytes=1))]
+    rig.broker.receive(b"far", message, lambda: False)
+    ((_, reply, _),) = rig.sent
+    assert (reply.code, reply.id) == ("no_shared_memory", "l")
+
+
+def test_a_system_without_room_is_busy_and_nothing_stays_counted(rig, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("maskbus.node.leases.SharedFile", full)
+    for _ in range(3):
+        reply = rig.ask(requests.Lease(id="l", slots=64, slot_bytes=3 << 20))
+        assert reply.code == "busy"
+        assert "No space left" in reply.message
+    assert rig.ask(requests.Stats()).leases == 0
+
+
+def test_leases_are_counted(rig, leased):
+    statistics = rig.ask(requests.Stats())
+    assert (statistics.leases, statistics.leased_bytes) == (1, len(leased.memory))
+    rig.ask(requests.Return(lease=leased.name))
+    assert rig.ask(requests.Stats()).leases == 0
+
+
+def test_a_slot_is_read_from_the_request_to_the_reply(rig, leased):
+    rig.ask(shared(leased.name, result=prompts.Slot(lease=leased.name, index=1, generation=0)))
+    rig.ready()
+    (job,) = rig.jobs()
+    assert job["image"]["offset"] == leased.header.offset(0)
+    assert job["image"]["nbytes"] == 75
+    assert leased.entry(0).state == layout.READING
+    assert leased.entry(1).state == layout.ANSWERING
+    seen = []
+    rig.broker._send = lambda route, message: seen.append((leased.entry(0), leased.entry(1))) or True
+    rig.finish(job, control={"result": [33, None]})
+    ((image, result),) = seen  # as it was when the reply went out
+    assert (image.state, image.generation) == (layout.WRITTEN, 2)
+    assert (result.state, result.generation, result.length) == (layout.ANSWERED, 2, 33)
+
+
+@pytest.mark.parametrize("how", ["fail", "cancel while queued", "deadline"])
+def test_a_request_that_fails_gives_its_slots_back(rig, leased, how):
+    request = shared(leased.name, deadline_ms=5, result=prompts.Slot(lease=leased.name, index=1, generation=0))
+    rig.ask(request)
+    if how == "fail":
+        rig.ready()
+        rig.fail(*rig.jobs())
+    elif how == "deadline":
+        rig.broker.tick(time.monotonic() + 1)
+    else:
+        rig.ask(requests.Cancel(id="c", target="s"))
+    assert isinstance(rig.sent[-1][1] if how != "cancel while queued" else rig.sent[-2][1], replies.Error)
+    assert (leased.entry(0).state, leased.entry(1)) == (layout.WRITTEN, layout.Entry(generation=2))
+
+
+def test_a_last_value_holds_its_own_bytes(rig, leased):
+    rig.ask(shared(leased.name, publish="t", result=prompts.Slot(lease=leased.name, index=1, generation=0)))
+    rig.ready()
+    (job,) = rig.jobs()
+    assert [output["topic"] for output in job["outputs"]] == ["", "t"]
+    assert job["outputs"][1]["encodings"] == job["outputs"][0]["encodings"]
+
+
+def test_leases_end_with_their_clients(rig):
+    reply = rig.ask(requests.Lease(id="l", slots=1, slot_bytes=100))
+    mapped = Mapped(reply.path)
+    now = time.monotonic()
+    rig.broker.tick(now + 1)
+    mapped.close()
+    assert rig.broker.next_event() <= now + 1.5
+    rig.broker.tick(now + 2)
+    assert rig.ask(requests.Return(lease=reply.lease)).code == "unknown_lease"

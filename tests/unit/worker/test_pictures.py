@@ -1,3 +1,6 @@
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -166,3 +169,56 @@ def test_digests_do_not_pile_up(opener, tmp_path):
     for i in range(4200):
         opener.digest({**kept, "key": str(i)})
     assert len(opener._digests) <= 4096
+
+
+# -- slots of clients --------------------------------------------------------------------------------------------------
+
+
+def in_slot(tmp_path, data, **fields):
+    """Return an image that stands in the middle of a file, and the file."""
+    path = tmp_path / "lease"
+    path.write_bytes(struct.pack("<Q", 6) + bytes(92) + data)
+    described = {"slot": "lease", "nbytes": len(data), "offset": 100, "step": 0, "entry": 0, "generation": 6, "key": ""}
+    return {**described, **fields}, path
+
+
+def test_an_image_may_stand_anywhere_in_a_file(tmp_path):
+    described, _ = in_slot(tmp_path, bytes(range(30)), encoding="mono8", width=6, height=5)
+    pictures = Pictures(SlotReader(tmp_path), 1000)
+    opened, _ = pictures.open(described, b"")
+    assert opened.pixels.tobytes() == bytes(range(30))
+    pictures.confirm(described)
+
+
+def test_a_slot_that_was_written_to_meanwhile_is_refused(tmp_path):
+    described, path = in_slot(tmp_path, bytes(30), encoding="mono8", width=6, height=5)
+    pictures = Pictures(SlotReader(tmp_path), 1000)
+    pictures.confirm(described)
+    with path.open("r+b") as file:
+        file.write(struct.pack("<Q", 7))
+    with pytest.raises(WireError) as caught:
+        pictures.confirm(described)
+    assert (caught.value.code, caught.value.path) == ("invalid_image", "image.slot")
+
+
+def test_a_checksum_is_compared_where_there_is_one(tmp_path):
+    described, _ = in_slot(tmp_path, b"pixels", encoding="mono8", width=6, height=1)
+    pictures = Pictures(SlotReader(tmp_path), 1000)
+    pictures.check(described)
+    pictures.check({**described, "checksum": zlib.crc32(b"pixels")})
+    with pytest.raises(WireError) as caught:
+        pictures.check({**described, "checksum": zlib.crc32(b"pixel!")})
+    assert caught.value.code == "invalid_image"
+
+
+def test_a_slot_can_be_written_to_where_its_file_is_read_as_well(tmp_path):
+    _, path = in_slot(tmp_path, bytes(30))
+    slots = SlotReader(tmp_path)
+    assert slots.view("lease", 3, 100) == bytes(3)
+    slots.writable("lease", 10, 100)[:3] = b"abc"
+    assert slots.view("lease", 3, 100) == b"abc"
+    assert path.read_bytes()[100:103] == b"abc"
+    path.unlink()
+    slots.forget_removed()
+    with pytest.raises(FileNotFoundError):
+        slots.writable("lease", 10, 100)

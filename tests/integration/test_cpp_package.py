@@ -1,0 +1,133 @@
+"""The C++ client as others get at it: installed, fetched, or found by pkg-config; each way is built and run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import maskbus
+from maskbus_wire.header import unpack
+from maskbus_wire.limits import Limits
+
+SOURCE = Path(__file__).parents[2] / "clients" / "cpp"
+CONSUMERS = SOURCE / "consumers"
+STRICT = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
+
+
+def run(*command: str | Path, folder: Path, **environment: str) -> str:
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def missing(sentence: str) -> None:
+    """Skip, unless whoever runs the tests has built the C++ programs, and so cannot be without what they need."""
+    assert "MASKBUS_CPP_BUILD" not in os.environ, sentence
+    pytest.skip(sentence)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the folder, as somebody does who takes no more than it."""
+    folder = tmp_path_factory.mktemp("exported") / "cpp"
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("build"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prefix(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the libraries, and then move them to where nothing knew that they would be."""
+    folder = tmp_path_factory.mktemp("installed")
+    if shutil.which("cmake") is None:
+        missing("CMake is not installed.")
+    configure = ["cmake", "-S", exported, "-B", folder / "build", "-DMASKBUS_BUILD_TESTS=OFF"]
+    configure += ["-DMASKBUS_BUILD_EXAMPLES=OFF", f"-DCMAKE_INSTALL_PREFIX={folder / 'first'}"]
+    done = subprocess.run([str(word) for word in configure], capture_output=True, text=True, timeout=110, check=False)
+    if lacks := re.search(r"maskbus\s+needs[^.]+", done.stderr):
+        missing(" ".join(lacks.group().split()) + ".")
+    assert done.returncode == 0, done.stderr
+    run("cmake", "--build", folder / "build", "--target", "install", "--parallel", "2", folder=folder)
+    return (folder / "first").rename(folder / "moved")
+
+
+def built_with_cmake(consumer: str, folder: Path, *options: str) -> str:
+    run(
+        "cmake",
+        *("-S", CONSUMERS / consumer, "-B", folder),
+        "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON",
+        f"-DCMAKE_CXX_FLAGS={STRICT}",
+        *options,
+        folder=folder,
+    )
+    run("cmake", "--build", folder, "--parallel", "2", folder=folder)
+    return run(folder / "consumer", folder=folder)
+
+
+def check(printed: str) -> None:
+    package, library, header = printed.splitlines()
+    assert package == f"maskbus {maskbus.__version__}"
+    assert re.fullmatch(r"libzmq 4\.\d+\.\d+", library)
+    ping = unpack(bytes.fromhex(header), Limits())
+    assert (ping["op"], ping["id"]) == ("ping", "consumer")
+
+
+def test_find_package(prefix: Path, tmp_path: Path) -> None:
+    check(built_with_cmake("find_package", tmp_path, f"-DCMAKE_PREFIX_PATH={prefix}"))
+
+
+def test_fetch_content(exported: Path, prefix: Path, tmp_path: Path) -> None:
+    check(built_with_cmake("fetch_content", tmp_path, f"-DMASKBUS_SOURCE={exported}"))
+    sources = {Path(entry["file"]).name for entry in json.loads((tmp_path / "compile_commands.json").read_text())}
+    assert "ping.cpp" in sources
+    assert not any(name.startswith("test_") for name in sources), "tests are built for whoever fetches the library"
+
+
+def test_pkg_config(prefix: Path, tmp_path: Path) -> None:
+    if shutil.which("pkg-config") is None:
+        missing("pkg-config is not installed.")
+    shutil.copytree(CONSUMERS, tmp_path, dirs_exist_ok=True)
+    folder = tmp_path / "pkg_config"
+    run("make", folder=folder, PKG_CONFIG_PATH=str(prefix / "lib" / "pkgconfig"), CXX=f"c++ {STRICT}")
+    check(run(folder / "consumer", folder=folder))
+
+
+def test_no_warning_flag_reaches_a_consumer(prefix: Path) -> None:
+    exports = "".join(path.read_text() for path in sorted(prefix.rglob("*.cmake")) + sorted(prefix.rglob("*.pc")))
+    assert "MSGPACK_NO_BOOST" in exports
+    assert not re.search(r"-W\w|-fsanitize", exports)
+
+
+def test_every_header_is_installed(prefix: Path) -> None:
+    def headers(folder: Path) -> list[Path]:
+        return sorted(path.relative_to(folder) for path in folder.rglob("*.hpp"))
+
+    assert headers(SOURCE / "include")
+    assert headers(prefix / "include") == headers(SOURCE / "include")
+
+
+def test_one_version() -> None:
+    assert (SOURCE / "VERSION").read_text().strip() == maskbus.__version__
+    assert json.loads((SOURCE / "vcpkg.json").read_text())["version-semver"] == maskbus.__version__
+
+
+def test_the_readme_shows_what_the_consumers_do() -> None:
+    blocks = re.findall(r"^```cmake\n(.*?)^```$", (SOURCE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    consumers = "".join(path.read_text() for path in sorted(CONSUMERS.rglob("CMakeLists.txt")))
+    for line in "".join(blocks).splitlines():
+        if line.startswith(("find_package", "FetchContent_MakeAvailable", "include")):
+            assert line in consumers.splitlines(), line
