@@ -135,7 +135,8 @@ def markdown(figures: Figures) -> str:
     parts += [
         "",
         f"Median (p99). One warm copy of the frame in memory takes {warm:.0f} µs; the frame there and back whole, bare "
-        f"cppzmq without a copy, {_cell(figures, 'bare-echo-tcp')} over tcp, {_cell(figures, 'bare-echo-ipc')} over ipc.",
+        f"cppzmq without a copy, {_cell(figures, 'bare-echo-tcp')} over tcp, "
+        f"{_cell(figures, 'bare-echo-ipc')} over ipc.",
         "",
         "| target | | measured | |",
         "| --- | ---: | ---: | :---: |",
@@ -149,9 +150,9 @@ def markdown(figures: Figures) -> str:
     parts += [
         "",
         f"How: {calls} calls a line, in blocks of 25 with the order of the lines new in each round, each block after 4 "
-        "untimed calls. The frame lies in one buffer, as a camera's does, and is stamped anew for each call. “Copied”: "
-        "the client copies it into a slot; “written”: a driver would have written it there. A click's time is the round "
-        "trip less what the worker spent on the model and on writing the mask.",
+        "untimed calls. The frame lies in one buffer, as a camera's does, and is stamped anew for each call. "
+        "“Copied”: the client copies it into a slot; “written”: a driver would have written it there. A click's time "
+        "is the round trip less what the worker spent on the model and on writing the mask.",
         "",
         f"Machine: {machine.sentence(machine.describe())}.",
     ]

@@ -54,8 +54,8 @@ def shared_memory(configured: str = "") -> Path:
     if configured:
         return private(Path(configured).expanduser())
     memory = Path("/dev/shm")
-    base = memory if memory.is_dir() and os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-    return private(base / f"maskbus-images-{_user()}")
+    is_there = sys.platform != "win32" and memory.is_dir() and os.access(memory, os.W_OK)
+    return private((memory if is_there else Path(tempfile.gettempdir())) / f"maskbus-images-{_user()}")
 
 
 def weights(configured: str = "") -> Path:

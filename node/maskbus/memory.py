@@ -16,13 +16,12 @@ _M_MMAP_THRESHOLD = -3
 
 def resident_bytes() -> int:
     """Return the resident memory of this process, bytes."""
-    try:
-        with open("/proc/self/statm") as statm:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError), open("/proc/self/statm") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        import psutil
+    import psutil
 
-        return int(psutil.Process().memory_info().rss)
+    return int(psutil.Process().memory_info().rss)
 
 
 def keep_freed_memory() -> None:

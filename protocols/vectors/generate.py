@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from source import dialogs, invalid_messages, valid_replies, valid_requests
+from source import dialogs, invalid_messages, shared_layout, valid_replies, valid_requests
 from source.vector import write
 
 HERE = Path(__file__).resolve().parent
@@ -18,6 +18,7 @@ def generated() -> dict[Path, str]:
         "valid": {**valid_requests.vectors(), **valid_replies.vectors()},
         "invalid": invalid_messages.vectors(),
         "dialogs": dialogs.vectors(),
+        "shared": shared_layout.vectors(),
     }
     return {
         HERE / group / f"{name}.json": write({"name": name, **vector})
@@ -32,7 +33,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is not as it should be")
     check = parser.parse_args().check
     wanted = generated()
-    present = {path for group in ("valid", "invalid", "dialogs") for path in (HERE / group).glob("*.json")}
+    present = {path for group in ("valid", "invalid", "dialogs", "shared") for path in (HERE / group).glob("*.json")}
     stale = [path for path in wanted if path not in present or path.read_text(encoding="utf-8") != wanted[path]]
     left = sorted(present - wanted.keys())
     if check:

@@ -23,6 +23,7 @@ GROUPS = {
     "invalid": ("invalid", lambda vector: True),
     "invalid_request": ("invalid", lambda vector: vector["kind"] == "request" and "limits" not in vector),
     "dialog": ("dialogs", lambda vector: True),
+    "shared": ("shared", lambda vector: True),
 }
 """Argument of a test → the folder, and which of its vectors it is run with."""
 

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from maskbus_client.aio import AsyncClient, AsyncImageHandle
     from maskbus_client.aio_subscription import AsyncSubscription
+    from maskbus_client.child import Child
     from maskbus_client.errors import (
         Busy,
         Cancelled,
+        ChildDied,
         ClientClosed,
         DeadlineExceeded,
         Internal,
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
         ModelUnavailable,
         NodeError,
         NodeUnreachable,
+        NoFreeSlot,
         NoMask,
+        NoSharedMemory,
         OutOfMemory,
         ProtocolError,
         ShuttingDown,
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
         TransportError,
         UnknownEncoding,
         UnknownImage,
+        UnknownLease,
         UnknownModel,
         UnknownOperation,
         UnsupportedPrompt,
@@ -49,15 +54,20 @@ if TYPE_CHECKING:
     from maskbus_client.keys import Keys
     from maskbus_client.masks import Mask
     from maskbus_client.results import Result
+    from maskbus_client.shared_image import SharedImage
+    from maskbus_client.shared_memory import AsyncSharedMemory, SharedMemory
     from maskbus_client.subscription import Subscription
     from maskbus_client.sync import Client, ImageHandle
 
 __all__ = [
     "AsyncClient",
     "AsyncImageHandle",
+    "AsyncSharedMemory",
     "AsyncSubscription",
     "Busy",
     "Cancelled",
+    "Child",
+    "ChildDied",
     "Client",
     "ClientClosed",
     "DeadlineExceeded",
@@ -71,18 +81,23 @@ __all__ = [
     "Mask",
     "MaskbusError",
     "ModelUnavailable",
+    "NoFreeSlot",
     "NoMask",
+    "NoSharedMemory",
     "NodeError",
     "NodeUnreachable",
     "OutOfMemory",
     "ProtocolError",
     "Result",
+    "SharedImage",
+    "SharedMemory",
     "ShuttingDown",
     "Subscription",
     "TooLarge",
     "TransportError",
     "UnknownEncoding",
     "UnknownImage",
+    "UnknownLease",
     "UnknownModel",
     "UnknownOperation",
     "UnsupportedPrompt",
@@ -93,12 +108,16 @@ __all__ = [
 _HOMES = {
     "AsyncClient": "aio",
     "AsyncImageHandle": "aio",
+    "AsyncSharedMemory": "shared_memory",
     "AsyncSubscription": "aio_subscription",
+    "Child": "child",
     "Client": "sync",
     "ImageHandle": "sync",
     "Keys": "keys",
     "Mask": "masks",
     "Result": "results",
+    "SharedImage": "shared_image",
+    "SharedMemory": "shared_memory",
     "Subscription": "subscription",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from maskbus_client.image_input import Color, PreparedImage, Sendable
     from maskbus_client.operations import Lane
+    from maskbus_client.shared_memory import AsyncSharedMemory
 
     P = ParamSpec("P")
     Context = zmq.Context[zmq.Socket[bytes]]
@@ -81,10 +83,11 @@ class AsyncClient:
         retries: int = 2,
         connect_timeout: float = 5.0,
         keys: Keys | None = None,
+        shared_memory: bool = False,
     ) -> None:
         policy = Policy(deadline=check_deadline(deadline), retries=retries, connect_timeout=connect_timeout)
         self._endpoint = endpoints.resolve(endpoint)
-        self._operations = Operations(Peer(self._endpoint, policy))
+        self._operations = Operations(Peer(self._endpoint, policy), shared_memory=shared_memory)
         if keys is not None and context is not None:
             raise ValueError("Keys go with a context of the client's own: leave context out.")
         self._context: Context = context or new_context(resolve(keys))
@@ -133,6 +136,17 @@ class AsyncClient:
         await self._run(self._operations.keep(handle, deadline, lane))
         return handle
 
+    async def shared_memory(self, *, slots: int, slot_bytes: int, checksum: bool = False) -> AsyncSharedMemory:
+        """Lease shared memory from the node, as `Client.shared_memory` does.
+
+        It is an asynchronous context manager: `async with await client.shared_memory(…) as memory: …`
+        """
+        from maskbus_client.shared_memory import AsyncSharedMemory
+
+        memory = AsyncSharedMemory(self._run, self._operations.peer, slots, slot_bytes, checksum=checksum)
+        await self._run(self._operations.share(memory))
+        return memory
+
     def subscribe(
         self,
         topic: str,
@@ -159,9 +173,14 @@ class AsyncClient:
         return subscription
 
     async def close(self) -> None:
-        """Close all connections and subscriptions. Calls that still wait raise ClientClosed."""
+        """Close all connections and subscriptions, and give shared memory back.
+
+        Calls that still wait raise ClientClosed.
+        """
         if self._closed:
             return
+        with suppress(ClientClosed):
+            await self._run(self._operations.shut())
         self._closed = True
         for subscription in list(self._subscriptions):
             subscription.close_with_client()

@@ -22,7 +22,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 from msgspec.structs import replace
 
@@ -40,6 +40,8 @@ from maskbus_wire import replies, requests
 from maskbus_wire.errors import RETRYABLE, WireError
 from maskbus_wire.frames import Buffer, decode_reply, encode
 from maskbus_wire.limits import DEFAULT_LIMITS
+
+R = TypeVar("R", bound=replies.Reply)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Incoming(NamedTuple):
 
     reply: replies.AnyReply
     attachments: Sequence[Buffer]
+    shared: memoryview | None = None
+    """Where bytes of the reply are that came in shared memory."""
 
 
 class _Lost(Exception):
@@ -95,6 +99,13 @@ def check_deadline(seconds: float) -> float:
     return float(seconds)
 
 
+def expect(incoming: Incoming, kind: type[R]) -> R:
+    """Return the reply if it is of this kind. ProtocolError if not."""
+    if not isinstance(incoming.reply, kind):
+        raise ProtocolError(f"The node answered with a {type(incoming.reply).__name__} where {kind.__name__} was due.")
+    return incoming.reply
+
+
 def converse(
     peer: Peer,
     request: requests.AnyRequest,
@@ -102,6 +113,7 @@ def converse(
     *,
     deadline: float | None = None,
     copy: bool = True,
+    once: bool = False,
 ) -> Flow[Incoming]:
     """Send a request and end in its answer.
 
@@ -111,13 +123,14 @@ def converse(
         attachments: Bytes that go with it.
         deadline: Seconds for all tries together; None: the client's.
         copy: Whether the attachments' memory may change before the call is over.
+        once: Whether it is not sent again, come what may.
 
     Raises:
         NodeError: what the node answered, or DeadlineExceeded.
         NodeUnreachable: if nobody answered at all.
         ProtocolError: if the answer is not one.
     """
-    conversation = _Conversation(peer, request, attachments, deadline, copy)
+    conversation = _Conversation(peer, request, attachments, deadline, copy, once)
     peer.cancelled[request.id] = False
     try:
         return (yield from conversation.run())
@@ -133,6 +146,7 @@ class _Conversation:
         attachments: Sequence[Buffer],
         deadline: float | None,
         copy: bool,
+        once: bool,
     ) -> None:
         policy = peer.policy
         self._peer = peer
@@ -143,7 +157,7 @@ class _Conversation:
         self._total = policy.deadline if deadline is None else deadline
         self._begin = self._clock()
         self._end = self._begin + self._total
-        self._tries = 1 if isinstance(request, requests.Cancel) else 1 + policy.retries
+        self._tries = 1 if once or isinstance(request, requests.Cancel) else 1 + policy.retries
         size = sum(memoryview(attachment).nbytes for attachment in attachments) if attachments else 0
         upload = min(size / policy.upload_rate, self._total / 4)
         self._patience = min(policy.patience, self._total / 5) + upload

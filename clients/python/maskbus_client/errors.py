@@ -12,6 +12,8 @@
     │   ├── TooLarge                   too_large; also a ValueError
     │   ├── InvalidImage               invalid_image; also a ValueError
     │   ├── UnknownImage               unknown_image
+    │   ├── UnknownLease               unknown_lease
+    │   ├── NoSharedMemory             no_shared_memory; also: the node's file cannot be opened here
     │   ├── UnknownModel               unknown_model
     │   ├── UnknownEncoding            unknown_encoding; also a ValueError
     │   ├── UnsupportedPrompt          unsupported_prompt
@@ -26,7 +28,9 @@
     ├── TransportError                 no answer that could be read
     │   ├── NodeUnreachable            nobody answers at the endpoint; also a TimeoutError
     │   ├── ProtocolError              what came is not what the wire allows
-    │   └── ClientClosed               the client was closed, before the call or during it
+    │   ├── ClientClosed               the client was closed, before the call or during it
+    │   └── ChildDied                  the node that was started as a child ended: `exit_code` says how
+    ├── NoFreeSlot                     all slots of the shared memory are in use
     └── NoMask                         the result holds no mask, or none that pixels can be made of; also a LookupError
 
 What the client itself can recognise is raised before anything is sent: as the error the node would answer, or, where an
@@ -124,6 +128,18 @@ class UnknownImage(NodeError):
     code = "unknown_image"
 
 
+class UnknownLease(NodeError):
+    """The node does not lease this shared memory any more. Images in it are sent as bytes, by themselves."""
+
+    code = "unknown_lease"
+
+
+class NoSharedMemory(NodeError):
+    """There is no shared memory with this node: it is on another machine, or gives none."""
+
+    code = "no_shared_memory"
+
+
 class UnknownModel(NodeError):
     """The node offers no model of this name; `describe()` lists those it does."""
 
@@ -204,6 +220,19 @@ class ProtocolError(TransportError):
 
 class ClientClosed(TransportError):
     """The client was closed, before the call or during it."""
+
+
+class ChildDied(TransportError):
+    """The node that was started as a child has ended, or did not come up."""
+
+    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        """What the process ended with, less than 0 for a signal; None where it never was one."""
+
+
+class NoFreeSlot(MaskbusError):
+    """All slots of the shared memory are in use, or the one that should be written to is being read."""
 
 
 class NoMask(MaskbusError, LookupError):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.bool_] | Image.Image
-    Sendable: TypeAlias = Pixels | str | os.PathLike[str] | bytes | bytearray | memoryview
-    """An array, a PIL image, the path of a file, or a file's bytes."""
+    Sendable: TypeAlias = Pixels | str | os.PathLike[str] | bytes | bytearray | memoryview | "ImageSource"
+    """An array, a PIL image, the path of a file, a file's bytes, or an image in shared memory."""
 
 Color: TypeAlias = Literal["rgb", "bgr"]
 """What the channels of an array mean, in their order."""
@@ -40,6 +40,14 @@ class PreparedImage(NamedTuple):
     """Whether the attachment is the caller's own memory."""
 
 
+class ImageSource:
+    """An image that knows itself how it goes into a request."""
+
+    def prepare(self) -> PreparedImage:
+        """Return it as it is sent where nothing is shared."""
+        raise NotImplementedError
+
+
 def kept(image_id: str, size: tuple[int, int] | None, show: Picture) -> PreparedImage:
     """Return a reference to an image that the node holds."""
     return PreparedImage(prompts.Image(image_id=image_id), [], size, show, borrowed=False)
@@ -50,7 +58,8 @@ def prepare(image: Sendable, color: Color = "rgb") -> PreparedImage:
 
     Args:
         image: A numpy array, uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) or bool (H, W), any strides (packed rows
-            are sent without copying); a PIL image; a path, or the bytes, of a JPEG, PNG or WebP file, sent as it is.
+            are sent without copying); a PIL image; a path, or the bytes, of a JPEG, PNG or WebP file, sent as it is; an
+            image in shared memory.
         color: Meaning of 3 and 4 channels of a numpy array. PIL images and files know their own.
 
     Raises:
@@ -68,6 +77,8 @@ def prepare(image: Sendable, color: Color = "rgb") -> PreparedImage:
     if isinstance(image, (bytes, bytearray, memoryview)):
         data = bytes(image)
         return _file(data, lambda: picture.from_file(data), f"these {len(data)} bytes")
+    if isinstance(image, ImageSource):
+        return image.prepare()
     if all(hasattr(image, name) for name in ("mode", "size", "tobytes", "convert")):
         return _pil(image)
     raise TypeError(

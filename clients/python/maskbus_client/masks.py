@@ -140,7 +140,7 @@ class Mask:
         found = self._reply.logits
         if found is None:
             return None
-        return reply_bytes.tensor(found, self._scene.attachments, self._path("logits"), ("float32",))
+        return self._scene.tensor(found, self._path("logits"), ("float32",))
 
     def bytes(self, encoding: str) -> Bytes:
         """Return the mask's bytes in an encoding, as the reply holds them or else encoded here.
@@ -187,7 +187,7 @@ class Mask:
 
     def _held(self, encoding: str) -> Bytes:
         blob: prompts.Blob = getattr(self._reply, _FIELDS[encoding])
-        return reply_bytes.held(blob, self._scene.attachments, self._path(encoding))
+        return self._scene.held(blob, self._path(encoding))
 
 
 _FIELDS = {

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from weakref import WeakSet
 
 from msgspec.structs import replace
 
 from maskbus_client import image_input, prompt_input
-from maskbus_client.core import Incoming, Peer, check_deadline, converse
-from maskbus_client.errors import BY_CODE, ProtocolError, UnknownImage
+from maskbus_client.core import Incoming, Peer, check_deadline, converse, expect
+from maskbus_client.errors import BY_CODE, UnknownImage
 from maskbus_client.handle import KeptImage
-from maskbus_client.image_input import PreparedImage
+from maskbus_client.image_input import ImageSource, PreparedImage
 from maskbus_client.link import new_id
 from maskbus_client.results import Result
 from maskbus_client.steps import Flow
@@ -25,6 +26,8 @@ from maskbus_wire.limits import DEFAULT_LIMITS
 if TYPE_CHECKING:
     from maskbus_client.image_input import Color, Sendable
     from maskbus_client.prompt_input import Labels, LogitsLike, MaskLike, Numbers
+    from maskbus_client.shared_memory import Memory
+    from maskbus_client.shared_pool import Pool
 
 Lane = Literal["interactive", "stream", "batch"]
 """Which of the node's queues: interactive goes before stream, stream before batch."""
@@ -32,14 +35,26 @@ ENCODINGS: tuple[str, ...] = get_args(requests.Encoding)
 """How masks can come back."""
 _LANES: tuple[str, ...] = get_args(Lane)
 
-_R = TypeVar("_R", bound=replies.Reply)
-
 
 class Operations:
     """Hold the flows of every operation; `Client` and `AsyncClient` run them."""
 
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
+    def __init__(self, peer: Peer, *, shared_memory: bool = False) -> None:
+        """Begin.
+
+        Args:
+            peer: What the calls of the client share.
+            shared_memory: Whether images go through shared memory without being asked to.
+        """
+        self.peer = peer
+        self.pool: Pool | None = None
+        """Shared memory for all images."""
+        self.memories: WeakSet[Memory] = WeakSet()
+        """Shared memory that callers asked for."""
+        if shared_memory:
+            from maskbus_client.shared_pool import Pool
+
+            self.pool = Pool(peer)
 
     def segment(
         self,
@@ -76,7 +91,8 @@ class Operations:
 
         Args:
             image: A numpy array, uint8 (H, W), (H, W, 1 or 3 or 4) or bool (H, W), any strides; a PIL image; the path,
-                or the bytes, of a JPEG, PNG or WebP file, which goes out as it is; or a handle from `image`.
+                or the bytes, of a JPEG, PNG or WebP file, which goes out as it is; a handle from `image`; or an image
+                in shared memory.
             points: One (x, y), or several.
             labels: 1 = object, 0 = background, one a point. Left out: all are object.
             box: x0, y0, x1, y1 with x0 < x1 and y0 < y1, or several such rows.
@@ -153,11 +169,13 @@ class Operations:
         )
         attachments = [*sent.attachments, *prompt.attachments]
         _check(request, attachments, sent)
-        begin = self._peer.clock()
-        total = self._peer.policy.deadline if deadline is None else check_deadline(deadline)
+        begin = self.peer.clock()
+        total = self.peer.policy.deadline if deadline is None else check_deadline(deadline)
         copy = sent.borrowed and self._is_inproc and (keep or publish is not None)
         try:
-            incoming = yield from self._converse(request, attachments, deadline=total, copy=copy)
+            incoming = yield from self._converse(
+                request, attachments, deadline=total, copy=copy, image=image if isinstance(image, ImageSource) else None
+            )
         except UnknownImage:
             if kept is None:
                 raise
@@ -165,19 +183,19 @@ class Operations:
             yield from self._embed(kept, self._left(begin, total), lane)
             again = replace(request, image=kept.reference().image)
             incoming = yield from self._converse(again, attachments, deadline=self._left(begin, total))
-        return Result(_expect(incoming, replies.Masks), incoming.attachments, sent.picture)
+        return Result(expect(incoming, replies.Masks), incoming.attachments, sent.picture, incoming.shared)
 
     def ping(self, *, deadline: float | None = None) -> Flow[replies.Pong]:
         """Ask whether the node is there, which run of it, and where its endpoints are. Errors as `segment`."""
-        return _expect((yield from self._ask(requests.Ping(id=new_id()), deadline)), replies.Pong)
+        return expect((yield from self._ask(requests.Ping(id=new_id()), deadline)), replies.Pong)
 
     def describe(self, *, deadline: float | None = None) -> Flow[replies.Models]:
         """Ask which models the node offers, which image encodings it reads, and its limits. Errors as `segment`."""
-        return _expect((yield from self._ask(requests.Describe(id=new_id()), deadline)), replies.Models)
+        return expect((yield from self._ask(requests.Describe(id=new_id()), deadline)), replies.Models)
 
     def stats(self, *, deadline: float | None = None) -> Flow[replies.Statistics]:
         """Ask how the node is doing: queues, rates, workers, topics, memory. Errors as `segment`."""
-        return _expect((yield from self._ask(requests.Stats(id=new_id()), deadline)), replies.Statistics)
+        return expect((yield from self._ask(requests.Stats(id=new_id()), deadline)), replies.Statistics)
 
     def cancel(self, target: str | Result, *, deadline: float | None = None) -> Flow[int]:
         """Take back a request that has not been answered; whoever waits for it gets `Cancelled`.
@@ -195,22 +213,34 @@ class Operations:
         name = target if isinstance(target, str) else target.id
         if not name:
             raise ValueError("Name the request to cancel by its id.")
-        if name in self._peer.cancelled:
+        if name in self.peer.cancelled:
             # It may be between two tries, where the node knows nothing of it.
-            self._peer.cancelled[name] = True
+            self.peer.cancelled[name] = True
         incoming = yield from self._ask(requests.Cancel(id=new_id(), target=name), deadline)
-        return _expect(incoming, replies.Cancelled).cancelled
+        return expect(incoming, replies.Cancelled).cancelled
 
     @property
     def _is_inproc(self) -> bool:
-        return self._peer.endpoint.startswith("inproc:")
+        return self.peer.endpoint.startswith("inproc:")
 
     def _left(self, begin: float, total: float) -> float:
-        return max(0.001, total - (self._peer.clock() - begin))
+        return max(0.001, total - (self.peer.clock() - begin))
 
     def _ask(self, request: requests.AnyRequest, deadline: float | None) -> Flow[Incoming]:
         seconds = None if deadline is None else check_deadline(deadline)
-        return (yield from converse(self._peer, request, deadline=seconds))
+        return (yield from converse(self.peer, request, deadline=seconds))
+
+    def share(self, memory: Memory) -> Flow[None]:
+        """Lease shared memory, to be given back with `shut` at the latest."""
+        yield from memory.open()
+        self.memories.add(memory)
+
+    def shut(self) -> Flow[None]:
+        """Give all shared memory back."""
+        for memory in list(self.memories):
+            yield from memory.shut()
+        if self.pool is not None:
+            yield from self.pool.shut()
 
     def _converse(
         self,
@@ -219,12 +249,21 @@ class Operations:
         *,
         deadline: float,
         copy: bool = False,
+        image: ImageSource | None = None,
     ) -> Flow[Incoming]:
-        return (yield from converse(self._peer, request, attachments, deadline=deadline, copy=copy))
+        if image is None and self.pool is None:
+            return (yield from converse(self.peer, request, attachments, deadline=deadline, copy=copy))
+        from maskbus_client import shared_request
+
+        return (
+            yield from shared_request.converse(
+                self.peer, request, attachments, deadline=deadline, copy=copy, image=image, pool=self.pool
+            )
+        )
 
     def keep(self, kept: KeptImage, deadline: float | None, lane: Lane) -> Flow[None]:
         """Have the node keep an image, and note in the handle how it calls it."""
-        total = self._peer.policy.deadline if deadline is None else check_deadline(deadline)
+        total = self.peer.policy.deadline if deadline is None else check_deadline(deadline)
         yield from self._embed(kept, total, lane)
 
     def _embed(self, kept: KeptImage, deadline: float, lane: Lane) -> Flow[None]:
@@ -232,7 +271,7 @@ class Operations:
         request = requests.Embed(id=new_id(), image=pixels.image, model=kept.model, lane=lane)
         _check(request, pixels.attachments, pixels)
         incoming = yield from self._converse(request, pixels.attachments, deadline=deadline)
-        kept.held(_expect(incoming, replies.Embedded))
+        kept.held(expect(incoming, replies.Embedded))
 
     def release(self, image: KeptImage, *, deadline: float | None = None) -> Flow[None]:
         """Let the node forget the image.
@@ -281,9 +320,3 @@ def _check(request: requests.Segment | requests.Embed, attachments: Sequence[Buf
 def _check_type(name: str, value: object, kind: type) -> None:
     if value is not None and not isinstance(value, kind):
         raise TypeError(f"{name} must be {'text' if kind is str else 'a whole number'}, not {type(value).__name__}.")
-
-
-def _expect(incoming: Incoming, kind: type[_R]) -> _R:
-    if not isinstance(incoming.reply, kind):
-        raise ProtocolError(f"The node answered with a {type(incoming.reply).__name__} where {kind.__name__} was due.")
-    return incoming.reply

@@ -20,15 +20,31 @@ _T = TypeVar("_T")
 _DTYPES = {"float32": "<f4", "uint8": "u1", "uint16": "<u2"}
 
 
-def held(blob: prompts.Blob, attachments: Sequence[Buffer], name: str) -> bytes | memoryview:
-    """Return the bytes a blob stands for, without a copy where they are an attachment.
+def held(
+    blob: prompts.Blob, attachments: Sequence[Buffer], name: str, shared: memoryview | None = None
+) -> bytes | memoryview:
+    """Return the bytes a blob stands for, without a copy where they are an attachment or in shared memory.
+
+    Args:
+        blob: Where they are.
+        attachments: The reply's attachments.
+        name: Of the field, for errors.
+        shared: What came in shared memory, if anything did.
 
     Raises:
-        ProtocolError: if the blob names none, several, or an attachment that is not there.
+        ProtocolError: if the blob names none, several, or bytes that are not there.
     """
-    given = sum(value is not None for value in (blob.attachment, blob.data, blob.base64))
+    given = sum(value is not None for value in (blob.attachment, blob.data, blob.base64, blob.shared))
     if given != 1:
         raise ProtocolError(f"The reply's {name} must be in one place, not in {given}.")
+    if blob.shared is not None:
+        start, count = blob.shared
+        there = 0 if shared is None else shared.nbytes
+        if shared is None or start < 0 or count < 0 or start + count > there:
+            raise ProtocolError(
+                f"The reply's {name} is said to be {count} bytes at {start} in shared memory; there are {there}."
+            )
+        return shared[start : start + count]
     if blob.attachment is not None and not 0 <= blob.attachment < len(attachments):
         raise ProtocolError(
             f"The reply's {name} is said to be attachment {blob.attachment}; there are {len(attachments)}."
@@ -40,8 +56,14 @@ def held(blob: prompts.Blob, attachments: Sequence[Buffer], name: str) -> bytes 
     return found
 
 
-def tensor(value: replies.Tensor, attachments: Sequence[Buffer], name: str, dtypes: Sequence[str]) -> NDArray[Any]:
-    """Return a two-dimensional array as a read-only view of the reply's bytes.
+def tensor(
+    value: replies.Tensor,
+    attachments: Sequence[Buffer],
+    name: str,
+    dtypes: Sequence[str],
+    shared: memoryview | None = None,
+) -> NDArray[Any]:
+    """Return a two-dimensional array as a read-only view of the reply's bytes; arguments as `held`.
 
     Raises:
         ProtocolError: if its shape, type or number of bytes do not agree.
@@ -50,7 +72,7 @@ def tensor(value: replies.Tensor, attachments: Sequence[Buffer], name: str, dtyp
         raise ProtocolError(
             f"The reply's {name} must be {' or '.join(dtypes)} with two axes, not {value.dtype} {value.shape}."
         )
-    data = held(value, attachments, name)
+    data = held(value, attachments, name, shared)
     dtype = np.dtype(_DTYPES[value.dtype])
     expected = math.prod(value.shape) * dtype.itemsize
     found = memoryview(data).nbytes

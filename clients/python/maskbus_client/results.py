@@ -24,11 +24,18 @@ if TYPE_CHECKING:
 class Result(Sequence[Mask]):
     """The masks of one image. A sequence of `Mask`s; each is decoded when it is looked at.
 
-    The image that was sent is remembered weakly: as long as the caller keeps it, `overlay` and `save` find it.
+    The image that was sent is remembered weakly: as long as the caller keeps it, `overlay` and `save` find it. What
+    came in shared memory takes its slot for as long as the result, one of its masks, or an array of its bytes is there.
     """
 
-    def __init__(self, reply: replies.Masks, attachments: Sequence[Buffer], show: Picture | None = None) -> None:
-        self._scene = Scene(reply, attachments, show)
+    def __init__(
+        self,
+        reply: replies.Masks,
+        attachments: Sequence[Buffer],
+        show: Picture | None = None,
+        shared: memoryview | None = None,
+    ) -> None:
+        self._scene = Scene(reply, attachments, show, shared)
         self.reply = reply
         """The wire's own message."""
         self.masks: list[Mask] = [Mask(self._scene, i, mask) for i, mask in enumerate(reply.masks)]
@@ -156,7 +163,7 @@ class Result(Sequence[Mask]):
             NoMask, ProtocolError: as `Mask.to_array`.
         """
         if image is None and self.reply.overlay is not None and self._scene.sent() is None:
-            data = reply_bytes.held(self.reply.overlay, self._scene.attachments, "overlay")
+            data = self._scene.held(self.reply.overlay, "overlay")
             painted = reply_bytes.reading("overlay", lambda: picture.from_file(bytes(data)))
             if painted.shape != (self.height, self.width, 3):
                 raise ProtocolError(f"The reply's overlay has the shape {painted.shape}.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from maskbus_client import image_input, reply_bytes
 from maskbus_client.errors import ProtocolError
 from maskbus_client.picture import Picture
-from maskbus_wire import replies
+from maskbus_wire import prompts, replies
 from maskbus_wire.frames import Buffer
 
 if TYPE_CHECKING:
@@ -24,11 +24,14 @@ class Scene:
     A result and its masks refer to it, and masks not to the result: no cycle keeps large frames alive.
     """
 
-    def __init__(self, reply: replies.Masks, attachments: Sequence[Buffer], show: Picture | None) -> None:
+    def __init__(
+        self, reply: replies.Masks, attachments: Sequence[Buffer], show: Picture | None, shared: memoryview | None
+    ) -> None:
         if reply.width < 1 or reply.height < 1:
             raise ProtocolError(f"The reply is about an image of {reply.width} × {reply.height} pixels.")
         self.reply = reply
-        self.attachments = attachments
+        self._attachments = attachments
+        self._shared = shared
         self.height = reply.height
         self.width = reply.width
         self._show = show
@@ -37,6 +40,14 @@ class Scene:
     def sent(self) -> NDArray[np.uint8] | None:
         """Return the image that was sent as RGB uint8 (H, W, 3); None where it is not known, or gone."""
         return None if self._show is None else self._show()
+
+    def held(self, blob: prompts.Blob, name: str) -> bytes | memoryview:
+        """Return the bytes a blob of the reply stands for. ProtocolError if they are not there."""
+        return reply_bytes.held(blob, self._attachments, name, self._shared)
+
+    def tensor(self, value: replies.Tensor, name: str, dtypes: Sequence[str]) -> NDArray[Any]:
+        """Return an array of the reply, read-only. ProtocolError if it is not what it should be."""
+        return reply_bytes.tensor(value, self._attachments, name, dtypes, self._shared)
 
     def paint(
         self, masks: NDArray[np.bool_], image: Any = None, alpha: float = 0.5, *, color: Color = "rgb"
@@ -63,14 +74,11 @@ class Scene:
                 self._visible = reply_bytes.reading("labels", lambda: label_map.decode(found, len(self.reply.masks)))
         return self._visible
 
-    def _sent(self) -> NDArray[np.uint8] | None:
-        return None if self._show is None else self._show()
-
     def labels(self) -> NDArray[Any] | None:
         """Return the reply's own label map, uint8 or uint16 (H, W), read-only; None if it holds none."""
         if self.reply.labels is None:
             return None
-        found = reply_bytes.tensor(self.reply.labels, self.attachments, "labels", ("uint8", "uint16"))
+        found = self.tensor(self.reply.labels, "labels", ("uint8", "uint16"))
         if found.shape != (self.height, self.width):
             raise ProtocolError(f"The reply's labels have the shape {found.shape}.")
         return found

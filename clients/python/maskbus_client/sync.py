@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from maskbus_client.image_input import Color, PreparedImage, Sendable
     from maskbus_client.operations import Lane
+    from maskbus_client.shared_memory import SharedMemory
 
     P = ParamSpec("P")
     Context = zmq.Context[zmq.Socket[bytes]]
@@ -77,6 +79,8 @@ class Client:
         connect_timeout: Seconds a node that has never been heard may be silent before it counts as unreachable.
         keys: CURVE keys, for a node that has them; left out: those that the environment's MASKBUS_SERVER_KEY and
             MASKBUS_CLIENT_KEY name, if any.
+        shared_memory: Whether arrays, and the bytes of masks, that are large go through shared memory where the node
+            gives it, without a word about it in the calls. Where it does not, they are sent as always.
 
     Raises:
         ValueError: for an endpoint, a deadline or keys that cannot be one.
@@ -91,10 +95,11 @@ class Client:
         retries: int = 2,
         connect_timeout: float = 5.0,
         keys: Keys | None = None,
+        shared_memory: bool = False,
     ) -> None:
         policy = Policy(deadline=check_deadline(deadline), retries=retries, connect_timeout=connect_timeout)
         self._endpoint = endpoints.resolve(endpoint)
-        self._operations = Operations(Peer(self._endpoint, policy))
+        self._operations = Operations(Peer(self._endpoint, policy), shared_memory=shared_memory)
         if keys is not None and context is not None:
             raise ValueError("Keys go with a context of the client's own: leave context out.")
         self._context: Context = context or new_context(resolve(keys))
@@ -145,6 +150,25 @@ class Client:
         self._run(self._operations.keep(handle, deadline, lane))
         return handle
 
+    def shared_memory(self, *, slots: int, slot_bytes: int, checksum: bool = False) -> SharedMemory:
+        """Lease shared memory from the node: images that are written there need not be sent.
+
+        Args:
+            slots: How many images and results there is room for at a time, 1 to 64.
+            slot_bytes: The most that one may have.
+            checksum: Whether the node compares each image with its CRC-32. That costs about as much as a copy.
+
+        Raises:
+            NoSharedMemory: if the node is on another machine, or gives none.
+            TooLarge, Busy: if it does not give so much, ever or now.
+            MaskbusError: as `segment`.
+        """
+        from maskbus_client.shared_memory import SharedMemory
+
+        memory = SharedMemory(self._run, self._operations.peer, slots, slot_bytes, checksum=checksum)
+        self._run(self._operations.share(memory))
+        return memory
+
     def subscribe(
         self,
         topic: str,
@@ -180,7 +204,12 @@ class Client:
         return subscription
 
     def close(self) -> None:
-        """Close all connections and subscriptions. Calls that still wait in other threads raise ClientClosed."""
+        """Close all connections and subscriptions, and give shared memory back.
+
+        Calls that still wait in other threads raise ClientClosed.
+        """
+        with suppress(ClientClosed):
+            self._run(self._operations.shut())
         with self._state:
             self._closed = True
             idle, self._idle = self._idle, []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -34,8 +35,8 @@ _UNITS = {"_ms": "MS", "_s": "SECONDS", "_bytes": "BYTES", "_pixels": "PIXELS"}
 _LISTS = (list[str], list[str] | None)
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Add --config and one flag a field."""
+def add(parser: argparse.ArgumentParser, *, without: Collection[str] = ()) -> None:
+    """Add --config and one flag a field, but for those of the fields in `without`."""
     parser.add_argument(
         "--config",
         metavar="FILE",
@@ -46,6 +47,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     documentation = documented()
     for field in msgspec.structs.fields(Config):
         if field.name in IN_FILE_ONLY:
+            continue
+        if field.name in without:
+            parser.set_defaults(**{field.name: None})
             continue
         flag = "--" + _NAMES.get(field.name, field.name).replace("_", "-")
         words = documentation.get(field.name, "").rstrip(".") + _default(field)

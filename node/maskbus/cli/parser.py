@@ -6,9 +6,11 @@ import argparse
 from typing import Any
 
 from maskbus import __version__
-from maskbus.cli import flags, prompt_text
+from maskbus.cli import flags, prompt_text, quantities
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:7710"
+NOT_OF_A_CHILD = ("bind", "publish", "ipc", "runtime_dir", "secret_key_file", "client_keys_dir", "allow_remote")
+"""Settings of a node that others can reach."""
 
 _OVERVIEW = """\
 A ZeroMQ message-bus node for promptable segmentation: images and prompts in, masks out.
@@ -35,6 +37,7 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"maskbus {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _serve(commands)
+    _child(commands)
     _segment(commands)
     _show(commands)
     _top(commands)
@@ -80,6 +83,32 @@ def _serve(commands: Any) -> None:
         "maskbus serve --config node.toml --queue-length 8",
     )
     flags.add(parser)
+
+
+def _child(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "child",
+        "child",
+        "run a node for the program that starts it, in shared memory",
+        "For programs, not for people: one line of JSON on stdout says where the mapping is, requests and replies go "
+        "through it, and the node ends with the program. No port is open to others. The log goes to stderr.",
+        "maskbus child --model grabcut\nmaskbus child --mapping 128MiB --deadline-ms 5000",
+    )
+    parser.add_argument(
+        "--mapping",
+        type=quantities.nbytes,
+        default="32MiB",
+        metavar="SIZE",
+        help="bytes that a request and its reply have, half each, such as 64MiB (default: 32MiB)",
+    )
+    parser.add_argument(
+        "--events",
+        default="",
+        metavar="NAME",
+        help="ring by the named events NAME.request and NAME.reply instead of by a socket (Windows only)",
+    )
+    flags.add(parser, without=NOT_OF_A_CHILD)
 
 
 def _segment(commands: Any) -> None:

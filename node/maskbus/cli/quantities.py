@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import re
+
+_UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+
 
 def amount(count: float) -> str:
     """Return a number of bytes in words, such as "5.1 MiB"."""
@@ -17,3 +22,12 @@ def duration(seconds: float) -> str:
     whole = int(seconds)
     clock = f"{whole // 3600 % 24:02}:{whole // 60 % 60:02}:{whole % 60:02}"
     return f"{whole // 86400} d {clock}" if whole >= 86400 else clock
+
+
+def nbytes(text: str) -> int:
+    """Read a number of bytes such as "64MiB", "1.5 GiB" or "1048576"."""
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]*)", text.strip())
+    unit = next((size for name, size in _UNITS.items() if found and name.lower() == found[2].lower()), None)
+    if found is None or unit is None:
+        raise argparse.ArgumentTypeError(f"a size is a number with or without a unit, such as 64MiB, not {text!r}")
+    return int(float(found[1]) * unit)

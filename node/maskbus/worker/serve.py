@@ -216,7 +216,8 @@ class _Worker:
         clock: Clock,
         slot: ResultSlot | None,
     ) -> tuple[dict[str, Any], list[Frame]]:
-        encoder = MasksEncoder(masks, open_image)
+        with clock.stage("encode_ms"):  # boxes and areas first
+            encoder = MasksEncoder(masks, open_image)
         layout: list[list[Any]] = []
         payload: list[Frame] = []
         for output in outputs:

@@ -1,0 +1,1 @@
+"""Other ways to a node than its sockets."""
