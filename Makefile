@@ -4,13 +4,21 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
-.PHONY: demo test check bench bench-quality clean help
+CPP := clients/cpp
+CPP_BUILD ?= build/cpp
+CPP_PACKAGES ?= cmake=cmake g++=c++ pkg-config=pkg-config libzmq3-dev cppzmq-dev libmsgpack-cxx-dev zlib1g-dev \
+	doctest-dev nlohmann-json3-dev
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: demo test check check-cpp cpp cpp-build cpp-format bench bench-quality clean help
 
 help:
 	@echo "make demo           a real photo, a click, a box and a correction through a node; pictures in demo-out/"
 	@echo "                    PHOTO=FILE takes another photo, PICTURE=docs/images/demo.png renews the README's picture"
-	@echo "make test           all tests"
+	@echo "make test           all tests, Python and C++"
 	@echo "make check          format, lint, types, layers"
+	@echo "make cpp            builds the C++ client, its tests and examples in $(CPP_BUILD)/, and runs its tests"
+	@echo "make check-cpp      the C++ sources' format, clang-tidy, and the C++ tests under sanitizers"
 	@echo "make bench          the bus beside what else one could use; writes docs/performance.md"
 	@echo "make bench-quality  the built-in model on photos with masks in DATA=$(DATA); writes docs/performance.md"
 
@@ -24,14 +32,40 @@ $(VENV)/.extra-%: pyproject.toml
 demo: $(VENV)/.extra-demo
 	@$(BIN)/maskbus demo --out demo-out $(if $(PHOTO),--photo $(PHOTO)) $(if $(MODEL),--model $(MODEL)) $(if $(PICTURE),--picture $(PICTURE))
 
-test: $(VENV)/.extra-dev
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(VENV)/.extra-dev cpp
+	@MASKBUS_CPP_BUILD=$(abspath $(CPP_BUILD)) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.extra-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+cpp: cpp-build
+	@cd $(CPP_BUILD) && ctest --output-on-failure --no-tests=error --parallel $(JOBS)
+
+cpp-build: $(CPP_BUILD)/cmake_install.cmake
+	@cmake --build $(CPP_BUILD) --parallel $(JOBS)
+
+# CMake writes this file last, and configures again by itself when its inputs change.
+$(CPP_BUILD)/cmake_install.cmake:
+	@$(CPP)/scripts/need.sh $(CPP_PACKAGES)
+	@$(CPP)/scripts/need.sh --optional libopencv-core-dev libopencv-imgproc-dev
+	@cmake -S $(CPP) -B $(CPP_BUILD) $(if $(shell command -v ninja),-G Ninja) -DCMAKE_BUILD_TYPE=RelWithDebInfo $(CPP_OPTIONS)
+
+CPP_SOURCES = $(shell find $(CPP)/include $(CPP)/src $(CPP)/tests $(CPP)/conformance $(CPP)/examples $(CPP)/consumers \
+	-name '*.hpp' -o -name '*.cpp')
+
+cpp-format:
+	@$(CPP)/scripts/need.sh clang-format=clang-format
+	@clang-format -i $(CPP_SOURCES)
+
+check-cpp: cpp-build
+	@$(CPP)/scripts/need.sh clang-format=clang-format clang-tidy=clang-tidy
+	@clang-format --dry-run --Werror $(CPP_SOURCES)
+	@cd $(CPP) && cmake --preset tidy >/dev/null && cmake --build --preset tidy --parallel $(JOBS)
+	@cd $(CPP) && cmake --preset asan >/dev/null && cmake --build --preset asan --parallel $(JOBS)
+	@cd $(CPP) && ctest --preset asan --parallel $(JOBS)
 
 bench: $(VENV)/.extra-bench
 	@$(BIN)/python bench/transport.py --docs

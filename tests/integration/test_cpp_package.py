@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -74,15 +75,20 @@ def built_with_cmake(consumer: str, folder: Path, *options: str) -> str:
         folder=folder,
     )
     run("cmake", "--build", folder, "--parallel", "2", folder=folder)
-    return run(folder / "consumer", folder=folder)
+    return printed(folder)
 
 
-def check(printed: str) -> None:
-    package, library, header = printed.splitlines()
+def printed(folder: Path) -> str:
+    return run(folder / "consumer", folder=folder) + run(folder / "consumer_of_shared_memory", folder=folder)
+
+
+def check(lines: str) -> None:
+    package, library, header, checksum = lines.splitlines()
     assert package == f"maskbus {maskbus.__version__}"
     assert re.fullmatch(r"libzmq 4\.\d+\.\d+", library)
     ping = unpack(bytes.fromhex(header), Limits())
     assert (ping["op"], ping["id"]) == ("ping", "consumer")
+    assert checksum == f"{zlib.crc32(b'123456789'):08x}"
 
 
 def test_find_package(prefix: Path, tmp_path: Path) -> None:
@@ -102,7 +108,7 @@ def test_pkg_config(prefix: Path, tmp_path: Path) -> None:
     shutil.copytree(CONSUMERS, tmp_path, dirs_exist_ok=True)
     folder = tmp_path / "pkg_config"
     run("make", folder=folder, PKG_CONFIG_PATH=str(prefix / "lib" / "pkgconfig"), CXX=f"c++ {STRICT}")
-    check(run(folder / "consumer", folder=folder))
+    check(printed(folder))
 
 
 def test_no_warning_flag_reaches_a_consumer(prefix: Path) -> None:
@@ -122,6 +128,10 @@ def test_every_header_is_installed(prefix: Path) -> None:
 def test_one_version() -> None:
     assert (SOURCE / "VERSION").read_text().strip() == maskbus.__version__
     assert json.loads((SOURCE / "vcpkg.json").read_text())["version-semver"] == maskbus.__version__
+
+
+def test_one_licence() -> None:
+    assert (SOURCE / "LICENSE").read_bytes() == (SOURCE.parents[1] / "LICENSE").read_bytes()
 
 
 def test_the_readme_shows_what_the_consumers_do() -> None:

@@ -1,0 +1,336 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "hex.hpp"
+#include "maskbus/wire.hpp"
+#include "replies.hpp"
+
+/// Requests read into the arguments of the client's own functions, and written again by these.
+namespace requests {
+
+using Json = nlohmann::json;
+using maskbus::detail::Fields;
+using maskbus::detail::Object;
+using maskbus::detail::Reading;
+using maskbus::detail::Where;
+using maskbus::detail::text_of;
+
+/// Why a message cannot be said with the client's functions: it sends bytes in one way only, say, or the message is
+/// wrong in a way that C++ types rule out.
+struct Unsayable {
+    std::string reason;
+};
+
+class Reader {
+public:
+    explicit Reader(const maskbus::wire::Opened& opened) : in_{opened}, fields_(in_, opened.header(), root_) {}
+
+    template <class T>
+    T get(const char* name, T fallback = {}) {
+        return get(fields_, name, std::move(fallback));
+    }
+
+    maskbus::wire::Image image() {
+        const Fields fields = inner(fields_, "image");
+        if (const auto id = get<std::optional<std::string>>(fields, "image_id")) {
+            alone(fields, "image_id");
+            text_ = *id;
+            return maskbus::wire::HeldImage{text_, 0, 0};
+        }
+        if (fields.find("slot") != nullptr) {
+            alone(fields, "slot");
+            return maskbus::wire::SlotImage{*slot(fields, "slot"), 0, 0};
+        }
+        maskbus::ImageView view;
+        const maskbus::Bytes bytes = attachment(fields);
+        view.data = bytes.data();
+        view.bytes = bytes.size();
+        view.encoding = image_encoding(fields);
+        view.width = side(fields, "width");
+        view.height = side(fields, "height");
+        if (const auto step = get<std::optional<std::int64_t>>(fields, "step")) {
+            if (*step < 1) {
+                throw Unsayable{"a step below 1"};
+            }
+            view.step = static_cast<std::size_t>(*step);
+        }
+        return view;
+    }
+
+    maskbus::Prompt prompt() {
+        maskbus::Prompt prompt;
+        if (fields_.find("prompt") == nullptr) {
+            return prompt;
+        }
+        const Fields fields = inner(fields_, "prompt");
+        for (const auto& [x, y] : get<std::vector<std::array<double, 2>>>(fields, "points")) {
+            prompt.points.push_back({x, y});
+        }
+        for (const std::int64_t label : get<std::vector<std::int64_t>>(fields, "labels")) {
+            prompt.labels.push_back(static_cast<int>(label));
+        }
+        for (const auto& [x0, y0, x1, y1] : get<std::vector<std::array<double, 4>>>(fields, "boxes")) {
+            prompt.boxes.push_back({x0, y0, x1, y1});
+        }
+        if (fields.find("mask") != nullptr) {
+            const Fields mask = inner(fields, "mask");
+            auto& found = prompt.mask.emplace();
+            found.encoding = encoding(get<std::string>(mask, "encoding"));
+            found.counts = get<std::string>(mask, "counts");
+            if (mask.find("attachment") != nullptr || mask.find("data") != nullptr || mask.find("base64") != nullptr) {
+                found.bytes = attachment(mask);
+            }
+        }
+        if (fields.find("logits") != nullptr) {
+            const Fields logits = inner(fields, "logits");
+            auto& found = prompt.logits.emplace();
+            if (logits.find("shape") == nullptr) {
+                throw Unsayable{"logits without a shape"};
+            }
+            const auto shape = get<std::array<std::int64_t, 2>>(logits, "shape");
+            found.shape = {static_cast<int>(shape[0]), static_cast<int>(shape[1])};
+            if (logits.find("attachment") != nullptr || logits.find("data") != nullptr) {
+                found.bytes = attachment(logits);
+            }
+        }
+        prompt.text = get<std::vector<std::string>>(fields, "text");
+        prompt.negative_text = get<std::vector<std::string>>(fields, "negative_text");
+        return prompt;
+    }
+
+    template <class Options>
+    void work(Options& options) {
+        options.model = get<std::string>("model");
+        options.lane = named(get<std::string>("lane", "interactive"),
+                             {maskbus::Lane::interactive, maskbus::Lane::stream, maskbus::Lane::batch});
+        options.stamp = get<std::optional<std::int64_t>>("stamp");
+        options.frame_id = get<std::optional<std::string>>("frame_id");
+        options.stream = get<std::optional<std::string>>("stream");
+        options.seq = get<std::optional<std::int64_t>>("seq");
+    }
+
+    maskbus::SegmentOptions segment_options() {
+        maskbus::SegmentOptions options;
+        work(options);
+        options.encodings.clear();
+        for (const std::string& name : get<std::vector<std::string>>("encodings", {"rle"})) {
+            options.encodings.push_back(encoding(name));
+        }
+        options.multimask = get<bool>("multimask");
+        options.keep = get<bool>("keep");
+        options.publish = get<std::optional<std::string>>("publish");
+        if (get<bool>("inline")) {
+            throw Unsayable{"bytes of the reply in its header"};
+        }
+        if (const Object* found = fields_.find("options")) {
+            if (found->type != msgpack::type::MAP) {
+                throw Unsayable{"options that are no map"};
+            }
+            for (std::uint32_t i = 0; i < found->via.map.size; ++i) {
+                const auto& [key, value] = found->via.map.ptr[i];
+                options.options[std::string(text_of(key))] = option(value);
+            }
+        }
+        return options;
+    }
+
+    std::optional<maskbus::Slot> slot(const char* name) {
+        return slot(fields_, name);
+    }
+
+private:
+    template <class T>
+    T get(const Fields& fields, const char* name, T fallback = {}) {
+        fields.optional(name, fallback);
+        require_sound();
+        return fallback;
+    }
+
+    void require_sound() const {
+        if (in_.error) {
+            throw Unsayable{in_.error->path + ": " + in_.error->message};
+        }
+    }
+
+    Fields inner(const Fields& fields, const char* name) {
+        const Object* found = fields.find(name);
+        if (found == nullptr || found->type != msgpack::type::MAP) {
+            throw Unsayable{std::string(name) + " that is no map"};
+        }
+        return {in_, *found, root_};
+    }
+
+    static void alone(const Fields& fields, std::string_view allowed) {
+        for (const char* name : {"attachment", "data", "base64", "shared", "image_id", "slot", "encoding", "width",
+                                 "height", "step"}) {
+            if (name != allowed && fields.find(name) != nullptr) {
+                throw Unsayable{"a reference to an image beside other fields"};
+            }
+        }
+    }
+
+    std::optional<maskbus::Slot> slot(const Fields& fields, const char* name) {
+        std::optional<maskbus::Slot> found;
+        fields.optional(name, found);
+        require_sound();
+        return found;
+    }
+
+    maskbus::Bytes attachment(const Fields& fields) {
+        const auto index = get<std::optional<std::int64_t>>(fields, "attachment");
+        if (!index || fields.find("data") != nullptr || fields.find("base64") != nullptr ||
+            fields.find("shared") != nullptr) {
+            throw Unsayable{"bytes that are no attachment"};
+        }
+        const auto& attachments = in_.message.attachments();
+        if (*index != static_cast<std::int64_t>(attached_) || attached_ >= attachments.size()) {
+            throw Unsayable{"attachments in another order than the client's"};
+        }
+        return attachments[attached_++];
+    }
+
+    maskbus::ImageEncoding image_encoding(const Fields& fields) {
+        using maskbus::ImageEncoding;
+        return named(get<std::string>(fields, "encoding"),
+                     {ImageEncoding::mono8, ImageEncoding::rgb8, ImageEncoding::bgr8, ImageEncoding::rgba8,
+                      ImageEncoding::bgra8, ImageEncoding::jpeg, ImageEncoding::png, ImageEncoding::webp});
+    }
+
+    std::uint32_t side(const Fields& fields, const char* name) {
+        const auto pixels = get<std::optional<std::int64_t>>(fields, name);
+        if (pixels && (*pixels < 0 || *pixels > 0xFFFFFFFF)) {
+            throw Unsayable{"a side that is no uint32"};
+        }
+        if (!pixels && maskbus::channels(image_encoding(fields)) != 0) {
+            throw Unsayable{"a raw image without its size"};
+        }
+        return static_cast<std::uint32_t>(pixels.value_or(0));
+    }
+
+    static maskbus::OptionValue option(const Object& value) {
+        switch (value.type) {
+            case msgpack::type::BOOLEAN:
+                return value.via.boolean;
+            case msgpack::type::POSITIVE_INTEGER:
+                return static_cast<std::int64_t>(value.via.u64);
+            case msgpack::type::NEGATIVE_INTEGER:
+                return value.via.i64;
+            case msgpack::type::FLOAT32:
+            case msgpack::type::FLOAT64:
+                return value.via.f64;
+            case msgpack::type::STR:
+                return std::string(text_of(value));
+            default:
+                throw Unsayable{"an option that is no bool, number or text"};
+        }
+    }
+
+    template <class Enum>
+    static Enum named(std::string_view name, std::initializer_list<Enum> all) {
+        for (const Enum one : all) {
+            if (name_of(one) == name) {
+                return one;
+            }
+        }
+        throw Unsayable{"no name of an enumerator: " + std::string(name)};
+    }
+
+    static maskbus::MaskEncoding encoding(std::string_view name) {
+        using maskbus::MaskEncoding;
+        return named(name, {MaskEncoding::rle, MaskEncoding::bits, MaskEncoding::bits_zlib, MaskEncoding::png,
+                            MaskEncoding::png_base64, MaskEncoding::polygon, MaskEncoding::raw, MaskEncoding::labels,
+                            MaskEncoding::logits, MaskEncoding::overlay});
+    }
+
+    Reading in_;
+    Where root_;
+    Fields fields_;
+    std::string text_;
+    std::size_t attached_ = 0;
+};
+
+inline maskbus::Result<maskbus::wire::Message> again(const maskbus::wire::Opened& opened) {
+    if (const auto wrong = maskbus::detail::check_version(opened)) {
+        throw Unsayable{wrong->message};
+    }
+    Reader reader(opened);
+    const auto operation = reader.get<std::string>("op");
+    const auto id = reader.get<std::string>("id");
+    if (operation == "segment") {
+        const auto image = reader.image();
+        const auto prompt = reader.prompt();
+        const auto options = reader.segment_options();
+        const auto deadline = reader.get<std::optional<std::int64_t>>("deadline_ms");
+        const auto result = reader.slot("result");
+        return maskbus::wire::segment(image, prompt, options, id, deadline, result ? &*result : nullptr);
+    }
+    if (operation == "embed") {
+        const auto image = reader.image();
+        maskbus::EmbedOptions options;
+        reader.work(options);
+        const auto deadline = reader.get<std::optional<std::int64_t>>("deadline_ms");
+        return maskbus::wire::embed(image, options, id, deadline);
+    }
+    const auto text = [&reader](const char* name) {
+        auto found = reader.get<std::optional<std::string>>(name);
+        if (!found) {
+            throw Unsayable{std::string(name) + " that is missing"};
+        }
+        return *std::move(found);
+    };
+    if (operation == "release") {
+        return maskbus::wire::release(text("image_id"), id);
+    }
+    if (operation == "cancel") {
+        return maskbus::wire::cancel(text("target"), id);
+    }
+    if (operation == "return") {
+        return maskbus::wire::give_back(text("lease"), id);
+    }
+    if (operation == "lease") {
+        const auto slots = reader.get<std::optional<std::int64_t>>("slots");
+        const auto bytes = reader.get<std::optional<std::int64_t>>("slot_bytes");
+        if (!slots || !bytes) {
+            throw Unsayable{"a lease without its size"};
+        }
+        return maskbus::wire::lease(*slots, *bytes, id);
+    }
+    if (operation == "ping") {
+        return maskbus::wire::ping(id);
+    }
+    if (operation == "describe") {
+        return maskbus::wire::describe(id);
+    }
+    if (operation == "stats") {
+        return maskbus::wire::stats(id);
+    }
+    throw Unsayable{"an operation that the client does not have: " + operation};
+}
+
+inline Json read(const maskbus::wire::Opened& opened) {
+    try {
+        const auto message = again(opened);
+        if (!message) {
+            return replies::refusal(message.error());
+        }
+        Json frames = Json::array({hex::encode(message->header.data(), message->header.size())});
+        for (const maskbus::Bytes& attachment : message->attachments) {
+            frames.push_back(hex::encode(attachment.data(), attachment.size()));
+        }
+        return {{"encoded", std::move(frames)}};
+    } catch (const Unsayable& unsayable) {
+        return {{"unsayable", unsayable.reason}};
+    }
+}
+
+}  // namespace requests

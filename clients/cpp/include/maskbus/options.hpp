@@ -1,0 +1,69 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace maskbus {
+
+/// Which of the node's queues: interactive goes before stream, stream before batch.
+enum class Lane { interactive, stream, batch };
+
+/// How a mask is written; SPEC.md, section 11, has each byte.
+enum class MaskEncoding { rle, bits, bits_zlib, png, png_base64, polygon, raw, labels, logits, overlay };
+
+/// Value of one of a model's own options.
+using OptionValue = std::variant<bool, std::int64_t, double, std::string>;
+
+/// How to segment. An aggregate: C++20 may name the fields, `{.multimask = true}`.
+struct SegmentOptions {
+    /// How the masks come back, each once; empty: boxes, areas and scores only.
+    std::vector<MaskEncoding> encodings = {MaskEncoding::bits};
+    /// Name of the model; empty: the node's default.
+    std::string model = {};
+    /// Whether several hypotheses for one prompt are wanted, the best first.
+    bool multimask = false;
+    /// Whether the node keeps the image and answers an `image_id`.
+    bool keep = false;
+    Lane lane = Lane::interactive;
+    /// Until the answer is worth nothing, all tries together; 0: the client's.
+    std::chrono::milliseconds deadline{0};
+    /// Time of the image in nanoseconds since the epoch; this and the next three go through untouched.
+    std::optional<std::int64_t> stamp = std::nullopt;
+    /// Coordinate frame of the image, as in ROS.
+    std::optional<std::string> frame_id = std::nullopt;
+    /// Name of the stream the image is from.
+    std::optional<std::string> stream = std::nullopt;
+    /// Number of the image in its stream.
+    std::optional<std::int64_t> seq = std::nullopt;
+    /// Topic the masks are published under as well; at least one character, no ":".
+    std::optional<std::string> publish = std::nullopt;
+    /// The model's own options; it ignores what it does not know.
+    std::map<std::string, OptionValue> options = {};
+    /// Id of the request, to cancel it from elsewhere; empty: a random one.
+    std::string id = {};
+};
+
+/// How to have an image kept. Fields as in `SegmentOptions`.
+struct EmbedOptions {
+    std::string model = {};
+    Lane lane = Lane::interactive;
+    std::chrono::milliseconds deadline{0};
+    std::optional<std::int64_t> stamp = std::nullopt;
+    std::optional<std::string> frame_id = std::nullopt;
+    std::optional<std::string> stream = std::nullopt;
+    std::optional<std::int64_t> seq = std::nullopt;
+    std::string id = {};
+};
+
+/// How to make any other call.
+struct CallOptions {
+    /// How long an answer is waited for; 0: the client's.
+    std::chrono::milliseconds deadline{0};
+};
+
+}  // namespace maskbus

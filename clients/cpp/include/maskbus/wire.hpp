@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "maskbus/bytes.hpp"
+#include "maskbus/detail/opened.hpp"
+#include "maskbus/image_view.hpp"
+#include "maskbus/limits.hpp"
+#include "maskbus/options.hpp"
+#include "maskbus/prompt.hpp"
+#include "maskbus/replies.hpp"
+#include "maskbus/result.hpp"
+#include "maskbus/segmentation.hpp"
+#include "maskbus/slot.hpp"
+
+/// The wire's messages, written and read: no socket anywhere. SPEC.md says what they mean.
+namespace maskbus::wire {
+
+/// A message to be sent: after the empty delimiter the header, then the attachments.
+struct Message {
+    std::vector<std::uint8_t> header = {};
+    /// Borrow what the request was made of: pixels, mask and logits lie where the caller has them.
+    std::vector<Bytes> attachments = {};
+};
+
+/// An image that the node keeps.
+struct HeldImage {
+    std::string_view image_id;
+    /// Its pixels, where they are known: prompts are checked against them. 0: not known.
+    std::uint32_t width = 0;
+    std::uint32_t height = 0;
+};
+
+/// An image in a slot of shared memory. Width and height as in `HeldImage`.
+struct SlotImage {
+    Slot slot;
+    std::uint32_t width = 0;
+    std::uint32_t height = 0;
+};
+
+/// The picture of a request.
+using Image = std::variant<ImageView, HeldImage, SlotImage>;
+
+// Requests. `id` stands on the reply; empty only for a REQ socket. What the node would refuse for a reason that can be
+// known here (SPEC.md, sections 8, 9 and 13) is refused with the wire's code and path: `invalid_field`, `invalid_value`,
+// `too_large`, `invalid_image`, `unknown_encoding`.
+
+/// Ask for the masks that `prompt` points at.
+///
+/// `options.deadline` and `options.id` are the client's and not looked at: `deadline_ms` (left out: the node's own) and
+/// `id` go out. `result` is a slot of shared memory for the bytes of the masks. Raw pixels, and the bytes of a mask and
+/// of logits, become attachments that borrow: they must stay as they are until the message is sent.
+[[nodiscard]] inline Result<Message> segment(const Image& image, const Prompt& prompt, const SegmentOptions& options,
+                                             std::string_view id, std::optional<std::int64_t> deadline_ms = std::nullopt,
+                                             const Slot* result = nullptr);
+/// Have an image kept. As `segment`.
+[[nodiscard]] inline Result<Message> embed(const Image& image, const EmbedOptions& options, std::string_view id,
+                                           std::optional<std::int64_t> deadline_ms = std::nullopt);
+/// Let go of a kept image.
+[[nodiscard]] inline Result<Message> release(std::string_view image_id, std::string_view id);
+/// Take back the request `target`, which must not be empty.
+[[nodiscard]] inline Result<Message> cancel(std::string_view target, std::string_view id);
+[[nodiscard]] inline Result<Message> ping(std::string_view id);
+[[nodiscard]] inline Result<Message> describe(std::string_view id);
+[[nodiscard]] inline Result<Message> stats(std::string_view id);
+/// Ask for shared memory of 1 to 64 slots.
+[[nodiscard]] inline Result<Message> lease(std::int64_t slots, std::int64_t slot_bytes, std::string_view id);
+/// Give leased shared memory back.
+[[nodiscard]] inline Result<Message> give_back(std::string_view lease, std::string_view id);
+
+// Replies.
+
+/// A reply, or a published message, whose header could be read. Movable; keeps its frames in memory.
+/// `id()` and `reply()` are empty where they are missing or no text, so that a broken reply still finds its request.
+using Opened = detail::Opened;
+
+/// Read a header; its fields are looked at by the functions below.
+///
+/// `header` and `attachments` are the frames after the delimiter, or after the topic. They own their memory, or the
+/// caller keeps it as long as anything made of them is in use. Error: `protocol`.
+[[nodiscard]] inline Result<Opened> open(Bytes header, std::vector<Bytes> attachments,
+                                         const Limits& limits = reply_limits);
+
+// Each returns the node's own error for an `error` reply, and `protocol` for what the wire does not allow: another
+// version, another reply than is due, a field that is missing or impossible, announced sizes that are not the real ones.
+
+/// `shared` is the slot of shared memory that was given as `result`, for blobs that are in it.
+[[nodiscard]] inline Result<Segmentation> segmentation(const Opened& opened, const Bytes& shared = {});
+[[nodiscard]] inline Result<Embedded> embedded(const Opened& opened);
+[[nodiscard]] inline Result<Released> released(const Opened& opened);
+[[nodiscard]] inline Result<Cancelled> cancelled(const Opened& opened);
+[[nodiscard]] inline Result<Pong> pong(const Opened& opened);
+[[nodiscard]] inline Result<Models> models(const Opened& opened);
+[[nodiscard]] inline Result<Statistics> statistics(const Opened& opened);
+[[nodiscard]] inline Result<Leased> leased(const Opened& opened);
+[[nodiscard]] inline Result<Returned> returned(const Opened& opened);
+/// The fields of an `error` reply.
+[[nodiscard]] inline Result<ErrorReply> error_reply(const Opened& opened);
+
+}  // namespace maskbus::wire
+
+#include "maskbus/detail/decode_replies.hpp"
+#include "maskbus/detail/encode_requests.hpp"
