@@ -50,7 +50,7 @@ cpp-build: $(CPP_BUILD)/cmake_install.cmake
 # CMake writes this file last, and configures again by itself when its inputs change.
 $(CPP_BUILD)/cmake_install.cmake:
 	@$(CPP)/scripts/need.sh $(CPP_PACKAGES)
-	@$(CPP)/scripts/need.sh --optional libopencv-core-dev libopencv-imgproc-dev
+	@$(CPP)/scripts/need.sh --optional libopencv-core-dev
 	@cmake -S $(CPP) -B $(CPP_BUILD) $(if $(shell command -v ninja),-G Ninja) -DCMAKE_BUILD_TYPE=RelWithDebInfo $(CPP_OPTIONS)
 
 CPP_SOURCES = $(shell find $(CPP)/include $(CPP)/src $(CPP)/tests $(CPP)/conformance $(CPP)/examples $(CPP)/consumers \

@@ -160,7 +160,9 @@ def test_camera_stream(node: NodeProcess, size: tuple[str, str]) -> None:
     assert seqs[-1] == 29, "the newest frame is never skipped"
     assert {int(line[2]) for line in found if line} == {9}
     assert all(0 < float(line[3]) < PATIENCE_S * 1000 for line in found if line)
-    counts = re.fullmatch(r"(\d+) frames sent, (\d+) skipped by the camera, (\d+) skipped by the viewer, 0 failed", last)
+    counts = re.fullmatch(
+        r"(\d+) frames sent, (\d+) skipped by the camera, (\d+) skipped by the viewer, 0 failed", last
+    )
     assert counts is not None, last
     assert int(counts[1]) + int(counts[2]) == 30
     assert len(seqs) + int(counts[3]) <= int(counts[1])

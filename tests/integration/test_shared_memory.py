@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -238,3 +239,45 @@ def test_torn_pixels_have_another_checksum(tcp: Client) -> None:
                 tcp.segment(image, points=(9, 9), model="echo", encoding="raw")
         image.edit()
         assert tcp.segment(image, points=(9, 9), model="echo", encoding="raw").best.area == 9
+
+
+def test_deadlines_that_pass_at_any_moment(running: LiveNode) -> None:
+    """Slots of requests nobody waits for any more come back, and never under somebody else's image or mask."""
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
+    end = time.monotonic() + 3
+    with (
+        Client(running.tcp) as client,
+        Client(running.tcp, shared_memory=True) as other,
+        client.shared_memory(slots=4, slot_bytes=HEIGHT * WIDTH * 3, checksum=True) as memory,
+    ):
+
+        def work(number: int) -> tuple[int, int]:
+            rng, right, late = random.Random(seed + number), 0, 0
+            while time.monotonic() < end or not right:
+                x, y = rng.randint(5, WIDTH - 5), rng.randint(5, HEIGHT - 5)
+                prompt = {"points": (x, y), "encoding": "raw", "model": "failing"}
+                prompt |= {"options": {"work": rng.choice([0, 0.02])}, "deadline": rng.choice([0.003, 0.02, 20])}
+                try:
+                    if number % 2:
+                        result = other.segment(pixels(number), **prompt)
+                    else:
+                        with memory.copy(pixels(number), timeout=20) as image:
+                            result = client.segment(image, **prompt)
+                except TimeoutError:
+                    late += 1
+                    continue
+                mask = result.best.to_array()
+                assert mask.sum() == 9
+                assert mask[y - 1 : y + 2, x - 1 : x + 2].all()
+                right += 1
+            return right, late
+
+        with ThreadPoolExecutor(4) as pool:
+            counts = list(pool.map(work, range(4)))
+        assert all(right for right, _ in counts), counts
+        assert sum(late for _, late in counts), counts
+        stats_once(client, lambda _: memory.free == 4)
+        assert memory.free == 4
+    with Client(running.tcp) as client:
+        assert stats_once(client, lambda stats: stats.leases == 0).leases == 0

@@ -1,8 +1,9 @@
 """Clients that use shared memory all the time and check all they get, made to be killed. Run as a program.
 
 It reads lines `ENDPOINT FOLDER NAME SEED MODE`; for each it forks a client and prints its process id. The imports are
-there by then, so a client costs milliseconds. A client keeps FOLDER/NAME.phase, one letter for what it is doing, and
-writes to FOLDER/NAME.log what came of it, one word a line: `ok`, `torn`, `error CODE`, or `bad …`, which must not be.
+there by then, so a client costs milliseconds. A client keeps FOLDER/NAME.phase, one letter for what it is doing (write,
+request, look), and writes to FOLDER/NAME.log what came of it, one line each: `ok`, `torn`, `error CODE`, or `bad …`,
+which must not be.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +23,6 @@ from maskbus_client import shared_memory as shared_memory
 from maskbus_client import shared_pool as shared_pool
 from maskbus_client import shared_request as shared_request
 
-PHASES = "bwrl"
-"""Begin, write, request, look."""
 HARMLESS = {"worker_died", "shutting_down", "busy", "deadline_exceeded", "model_unavailable", "cancelled"}
 ROWS = 500
 
@@ -73,9 +73,11 @@ class SharingClient:
             image = memory.image(height=rows, width=700, encoding="bgr8", timeout=10)
         except NoFreeSlot as error:
             return f"bad {error}"
+        pause = self._rng.choice([0, 0, 0.002])  # a camera that takes its time
         with image:
             for row in range(0, rows, 20):
                 image.array[row : row + 20] = self._noise[row : min(row + 20, rows)]
+                time.sleep(pause)
             self._enter("r")
             if self._rng.random() < 0.2:
                 return self._tear(image, x, y)

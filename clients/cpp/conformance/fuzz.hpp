@@ -13,8 +13,8 @@
 #include "maskbus/wire.hpp"
 #include "replies.hpp"
 
-/// Replies changed at random: whatever comes, the client answers with a value or an error, and touches no memory that is
-/// not its own.
+/// Replies changed at random: whatever comes, the client answers with a value or an error, and touches no memory that
+/// is not its own.
 namespace fuzz {
 
 using Json = nlohmann::json;

@@ -1,6 +1,6 @@
 // Reads golden messages, one JSON object a line: {"kind", "frames": [hex…], "limits"?}. Answers each with a line:
-// {"message", "masks", "logits"} for replies and published messages, {"encoded": [hex…]} for requests written again by the
-// client, {"unsayable"} for requests that its functions cannot express, {"error": {"code", "path", "message"}}.
+// {"message", "masks", "logits"} for replies and published messages, {"encoded": [hex…]} for requests written again by
+// the client, {"unsayable"} for requests that its functions cannot express, {"error": {"code", "path", "message"}}.
 //
 // With --fuzz SEED ROUNDS, changes the messages at random instead and reads them, to be run with sanitizers.
 

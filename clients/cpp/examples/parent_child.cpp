@@ -1,5 +1,5 @@
-// A program with a segmentation node of its own: it starts `maskbus child`, and asks it for one mask a click through the
-// memory that both share. No port is open, nothing is written to disk, and the child ends with this program.
+// A program with a segmentation node of its own: it starts `maskbus child`, and asks it for one mask a click through
+// the memory that both share. No port is open, nothing is written to disk, and the child ends with this program.
 //
 //   parent_child photo.ppm 320,240 100,90,0     the object at (320, 240), without what is at (100, 90)
 //   parent_child photo.jpg --out mask.pgm       clicks come from standard input, one line of X,Y[,0|1]… each
@@ -135,7 +135,8 @@ bool write_mask(const maskbus::Mask& mask, const Arguments& arguments) {
     }
     std::ofstream file(arguments.out, std::ios::binary);
     file << "P5\n" << pixels->width << ' ' << pixels->height << "\n255\n";
-    file.write(reinterpret_cast<const char*>(pixels->pixels.data()), static_cast<std::streamsize>(pixels->pixels.size()));
+    file.write(reinterpret_cast<const char*>(pixels->pixels.data()),
+               static_cast<std::streamsize>(pixels->pixels.size()));
     return static_cast<bool>(file);
 }
 
@@ -197,8 +198,9 @@ int segment_clicks(maskbus::Child& child, const Picture& picture, const Argument
 int main(int count, char** words) {
     Arguments arguments;
     if (!parse(count, words, arguments)) {
-        std::cerr << "usage: parent_child [--base64] [--model NAME] [--command WORDS] [--out MASK.pgm | --base64-out TEXT] "
-                     "IMAGE [X,Y[,0|1]]…\n";
+        std::cerr
+            << "usage: parent_child [--base64] [--model NAME] [--command WORDS] [--out MASK.pgm | --base64-out TEXT] "
+               "IMAGE [X,Y[,0|1]]…\n";
         return 2;
     }
     Picture picture;

@@ -1,5 +1,6 @@
-// A camera whose frames never leave shared memory: it writes each into a slot of a ring, the node looks at it there, and
-// the mask comes back in another slot. Prints the latency of each frame, and at the end the median and the 99th percentile.
+// A camera whose frames never leave shared memory: it writes each into a slot of a ring, the node looks at it there,
+// and the mask comes back in another slot. Prints the latency of each frame, and at the end the median and the 99th
+// percentile.
 //
 //     shared_camera [frames [width height [model]]]       the node: $MASKBUS_ENDPOINT, else tcp://127.0.0.1:7710
 
@@ -25,7 +26,8 @@ using Clock = std::chrono::steady_clock;
 /// A grey scene with a bright square that moves. `render` writes a frame where it is told to, as a driver would.
 class Camera {
 public:
-    Camera(std::uint32_t width, std::uint32_t height) : width_(width), height_(height), side_(std::min(width, height) / 4) {}
+    Camera(std::uint32_t width, std::uint32_t height)
+        : width_(width), height_(height), side_(std::min(width, height) / 4) {}
 
     [[nodiscard]] maskbus::Box square(int frame) const {
         const auto at = [this, frame](std::uint32_t size) {
@@ -95,8 +97,8 @@ public:
         }
         camera.render(pixels_.data(), std::size_t{width_} * 3, frame);
         began = Clock::now();
-        return client_.segment(
-            maskbus::ImageView::raw(pixels_.data(), width_, height_, maskbus::ImageEncoding::bgr8), prompt, options);
+        return client_.segment(maskbus::ImageView::raw(pixels_.data(), width_, height_, maskbus::ImageEncoding::bgr8),
+                               prompt, options);
     }
 
     /// When the last frame was there.

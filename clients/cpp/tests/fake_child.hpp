@@ -11,14 +11,15 @@
 #include <msgpack.hpp>
 #include <zmq.hpp>
 
+#include "maskbus/shm/atomics.hpp"
 #include "maskbus/shm/child.hpp"
 #include "maskbus/shm/child_mailbox.hpp"
 #include "shm_file.hpp"
 
 namespace fake {
 
-/// A child that does what the test says: a real process that prints a ready line and waits for the end of its input, and
-/// a thread of the test that sits at the other end of mapping and bell.
+/// A child that does what the test says: a real process that prints a ready line and waits for the end of its input,
+/// and a thread of the test that sits at the other end of mapping and bell.
 class Child {
 public:
     /// Answers a request, which has the given id, with a whole header; empty for no answer at all.
@@ -39,8 +40,8 @@ public:
     [[nodiscard]] std::string line() {
         return R"({"ready": true, "mapping": ")" + file.path() + R"(", "bytes": )" +
                std::to_string(file.header().file_bytes()) + R"(, "generation": )" +
-               std::to_string(file.header().generation) + R"(, "bell": ")" +
-               bell_.get(zmq::sockopt::last_endpoint).c_str() + R"(", "pid": 1})";
+               std::to_string(file.header().generation) + R"(, "bell": ")" + bell_.get(zmq::sockopt::last_endpoint) +
+               R"(", "pid": 1})";
     }
 
     /// Options that start `script`, with the ready line as $0.
@@ -49,6 +50,12 @@ public:
         options.command = {"sh", "-c", script, line()};
         options.start_timeout = options.deadline = std::chrono::seconds(20);
         return options;
+    }
+
+    /// Whether the request's slot is free.
+    [[nodiscard]] bool is_free() const {
+        return maskbus::shm::detail::load<std::uint32_t>(at(0) + maskbus::shm::state_offset) ==
+               static_cast<std::uint32_t>(maskbus::shm::SlotState::free);
     }
 
     Folder folder;
@@ -71,13 +78,22 @@ private:
             const auto entry = file.entry(0);
             auto request = maskbus::shm::detail::split_message(
                 maskbus::Bytes::copy_of(file.slot(0), static_cast<std::size_t>(entry.length)));
-            file.set(0, maskbus::shm::SlotState::reading, maskbus::shm::SlotOwner::node);
+            set(0, maskbus::shm::SlotState::reading, maskbus::shm::SlotOwner::node);
             const auto opened = maskbus::wire::open(request.value().header, request.value().attachments);
             const std::string header = answer_(std::string(opened.value().id()));
             if (!header.empty()) {
                 reply(header, peer);
             }
         }
+    }
+
+    [[nodiscard]] std::uint8_t* at(std::size_t index) const {
+        return file.slot(0) - file.header().data_offset() + maskbus::shm::entry_offset(index);
+    }
+    /// As the parent reads it in another thread: word by word, the state last.
+    void set(std::size_t index, maskbus::shm::SlotState state, maskbus::shm::SlotOwner owner) const {
+        maskbus::shm::detail::store(at(index) + maskbus::shm::owner_offset, static_cast<std::uint32_t>(owner));
+        maskbus::shm::detail::store(at(index) + maskbus::shm::state_offset, static_cast<std::uint32_t>(state));
     }
 
     void reply(const std::string& header, const zmq::message_t& peer) {
@@ -89,12 +105,12 @@ private:
         std::memcpy(file.slot(1) + 16, header.data(), header.size());
         maskbus::shm::Entry entry;
         entry.generation = generation_;
-        entry.state = maskbus::shm::SlotState::answered;
-        entry.owner = maskbus::shm::SlotOwner::client;
         entry.length = 16 + header.size();
         entry.encoding = maskbus::shm::Content::message;
-        file.write(1, entry);
-        file.set(0, maskbus::shm::SlotState::free, maskbus::shm::SlotOwner::nobody);
+        entry.write_description(at(1));
+        maskbus::shm::detail::store(at(1), entry.generation);
+        set(1, maskbus::shm::SlotState::answered, maskbus::shm::SlotOwner::client);
+        set(0, maskbus::shm::SlotState::free, maskbus::shm::SlotOwner::nobody);
         std::vector<std::uint8_t> ring(24);
         std::copy(file.header().token.begin(), file.header().token.end(), ring.begin());
         write_little(ring.data() + 16, generation_);

@@ -142,7 +142,9 @@ public:
             const std::lock_guard<std::mutex> lock(mutex_);
             leases_[name] = made;
         }
-        send(asked, reply("lease", asked.id()).set("lease", name).set("path", made->path())
+        send(asked, reply("lease", asked.id())
+                        .set("lease", name)
+                        .set("path", made->path())
                         .set("bytes", made->header().file_bytes())
                         .set("generation", made->header().generation + other_generation));
     }
@@ -186,10 +188,14 @@ public:
             }
         }
         Header fields;
-        fields.set("bbox", std::vector<int>{0, 0, 0, 0}).set("area", 0).set("predicted_iou", 0.9)
+        fields.set("bbox", std::vector<int>{0, 0, 0, 0})
+            .set("area", 0)
+            .set("predicted_iou", 0.9)
             .set("stability_score", 0.8);
         Header header = reply("segment", asked.id());
-        header.set("model", "fake").set("width", what.width).set("height", what.height)
+        header.set("model", "fake")
+            .set("width", what.width)
+            .set("height", what.height)
             .set("encodings", std::vector<std::string>{"raw"});
         const std::optional<NamedSlot> wanted = result_of(asked);
         if (!wanted) {
@@ -212,10 +218,11 @@ public:
             memory->slot(to)[0] ^= 1U;
         }
         fields.map("raw", Header().set("shared", std::vector<std::size_t>{0, mask.size() + lie.longer}));
-        header.maps("masks", {fields}).map("result", Header().set("lease", lie.lease.empty() ? wanted->lease : lie.lease)
-                                                         .set("index", wanted->index + lie.index)
-                                                         .set("generation", static_cast<std::int64_t>(answer.generation) +
-                                                                                lie.generation));
+        header.maps("masks", {fields})
+            .map("result", Header()
+                               .set("lease", lie.lease.empty() ? wanted->lease : lie.lease)
+                               .set("index", wanted->index + lie.index)
+                               .set("generation", static_cast<std::int64_t>(answer.generation) + lie.generation));
         send(asked, header);
     }
     /// Answer as a node should.
@@ -223,8 +230,13 @@ public:
         const std::string op = asked.op();
         if (op == "ping" || op == "stats") {
             const std::vector<std::string> nowhere;
-            send(asked, reply(op, asked.id()).set("node", "one").set("version", "0").set("uptime_s", 1.0)
-                            .set("endpoints", nowhere).set("publish_endpoints", nowhere).maps("workers", {})
+            send(asked, reply(op, asked.id())
+                            .set("node", "one")
+                            .set("version", "0")
+                            .set("uptime_s", 1.0)
+                            .set("endpoints", nowhere)
+                            .set("publish_endpoints", nowhere)
+                            .maps("workers", {})
                             .maps("models", {Header().set("name", "fake").set("running", running.load())}));
         } else if (op == "lease") {
             lease(asked);

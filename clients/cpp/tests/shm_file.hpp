@@ -36,8 +36,8 @@ class Folder {
 public:
     Folder() {
         std::random_device random;
-        path_ = std::filesystem::temp_directory_path() / ("maskbus-test-" + std::to_string(random()) +
-                                                          std::to_string(random()));
+        path_ = std::filesystem::temp_directory_path() /
+                ("maskbus-test-" + std::to_string(random()) + std::to_string(random()));
         std::filesystem::create_directory(path_);
     }
     ~Folder() {

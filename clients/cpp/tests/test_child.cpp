@@ -1,5 +1,6 @@
 #if !defined(_WIN32)
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <future>
@@ -112,7 +113,7 @@ TEST_CASE("a late reply that nobody has waited for is not taken for the next one
     });
     Child child = Child::start(fake.options()).value_or_throw();
     CHECK_FALSE(child.ping(within(20ms)));
-    while (fake.file.entry(0).state != maskbus::shm::SlotState::free) {
+    while (!fake.is_free()) {
         std::this_thread::yield();
     }
     CHECK(child.ping().value_or_throw().node == "in time");
@@ -129,9 +130,7 @@ TEST_CASE("the child's end is noticed at once, and another one can be started") 
         return std::string();
     });
     child.emplace(Child::start(fake.options()).value_or_throw());
-    const auto dead = std::async(std::launch::async, [&] {
-                          return child->ping();
-                      }).get();
+    const auto dead = child->ping();
     REQUIRE_FALSE(dead);
     CHECK(dead.error().code == "child_died");
     CHECK(dead.error().message == "The child was ended by signal 9.");
@@ -220,8 +219,10 @@ TEST_CASE("a child that does not come up") {
               .rfind("no_shared_memory: ", 0) == 0);
     CHECK(start("printf '%s\\n' \"$0\" | sed 's/\"generation\": [0-9]*/\"generation\": 7/'; exec cat")
               .rfind("protocol: ", 0) == 0);
-    CHECK(start("printf '%s\\n' \"$0\" | sed 's#tcp://127.*[0-9]\"#nonsense\"#'; exec cat").rfind("protocol: ", 0) == 0);
-    CHECK(start("printf '%s\\n' \"$0\" | sed 's#tcp://127.*[0-9]\"#events:x\"#'; exec cat").rfind("protocol: ", 0) == 0);
+    CHECK(start("printf '%s\\n' \"$0\" | sed 's#tcp://127.*[0-9]\"#nonsense\"#'; exec cat").rfind("protocol: ", 0) ==
+          0);
+    CHECK(start("printf '%s\\n' \"$0\" | sed 's#tcp://127.*[0-9]\"#events:x\"#'; exec cat").rfind("protocol: ", 0) ==
+          0);
     CHECK(start("printf '%s\\n' \"$0\"; exec cat") == "started");
 }
 
@@ -230,6 +231,9 @@ TEST_CASE("a child that closes its output and lives on is still looked after") {
     Child child = Child::start(fake.options("printf '%s\\n' \"$0\"; exec cat >/dev/null")).value_or_throw();
     CHECK(child.ping());
     kill(static_cast<pid_t>(child.pid()), SIGKILL);
+    while (child.is_alive()) {
+        std::this_thread::yield();
+    }
     const auto dead = child.ping();
     REQUIRE_FALSE(dead);
     CHECK(dead.error().code == "child_died");

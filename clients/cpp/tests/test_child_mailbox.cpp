@@ -125,8 +125,7 @@ TEST_CASE_FIXTURE(Fixture, "the next request throws a late reply away") {
 TEST_CASE_FIXTURE(Fixture, "checksums") {
     ChildMailbox mailbox = this->mailbox(true);
     REQUIRE(mailbox.write(message()));
-    const auto expected =
-        maskbus::shm::checksum(reinterpret_cast<const std::uint8_t*>(packed.data()), packed.size());
+    const auto expected = maskbus::shm::checksum(reinterpret_cast<const std::uint8_t*>(packed.data()), packed.size());
     CHECK(file.entry(0).flags == maskbus::shm::has_checksum);
     CHECK(file.entry(0).checksum == expected);
     Entry entry;

@@ -30,23 +30,23 @@ TEST_CASE("any order, any spaces, and keys of later versions") {
 
 TEST_CASE("paths as JSON writes them") {
     const auto mapping = [](const std::string& text) {
-        const auto line =
-            ChildReady::parse(R"({"ready":true,"bytes":1,"generation":1,"bell":"b","pid":1,"mapping":")" + text + "\"}");
+        const auto line = ChildReady::parse(R"({"ready":true,"bytes":1,"generation":1,"bell":"b","pid":1,"mapping":")" +
+                                            text + "\"}");
         return line ? line->mapping : "refused";
     };
     CHECK(mapping(R"(C:\\Users\\x\/y \"z\")") == R"(C:\Users\x/y "z")");
-    CHECK(mapping(R"(a\u00e9\u20ac\ud83d\ude00\u0041)") == "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80" "A");
+    CHECK(mapping(R"(a\u00e9\u20ac\ud83d\ude00\u0041)") == "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"
+                                                           "A");
     CHECK(mapping("\xc3\xa9") == "\xc3\xa9");
     CHECK(mapping(R"(\b\f\t\r)") == "\b\f\t\r");
-    for (const char* wrong : {R"(\ud83d)", R"(\ud83dx)", R"(\ud83d\u0041)", R"(\ude00)", R"(\u12)", R"(\u12g4)", R"(\x)",
-                              "\n", "\\", ""}) {
+    for (const char* wrong :
+         {R"(\ud83d)", R"(\ud83dx)", R"(\ud83d\u0041)", R"(\ude00)", R"(\u12)", R"(\u12g4)", R"(\x)", "\n", "\\", ""}) {
         CHECK(mapping(wrong) == "refused");
     }
 }
 
 TEST_CASE("what is no ready line") {
-    const std::string good =
-        R"({"ready":true,"mapping":"m","bytes":1,"generation":1,"bell":"b","pid":1})";
+    const std::string good = R"({"ready":true,"mapping":"m","bytes":1,"generation":1,"bell":"b","pid":1})";
     REQUIRE(ChildReady::parse(good));
     for (std::size_t length = 0; length < good.size(); ++length) {
         CHECK_FALSE(ChildReady::parse(good.substr(0, length)));

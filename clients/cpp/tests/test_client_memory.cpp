@@ -70,12 +70,10 @@ private:
         static_cast<void>(socket.recv(data));
         return {name.to_string(), data.to_string()};
     }
+    /// Pass bytes on. An end that is hanging up takes none any more, and is not waited for.
     static void send(zmq::socket_t& socket, const std::string& name, const std::string& data) {
-        try {
-            socket.send(zmq::buffer(name), zmq::send_flags::sndmore);
-            socket.send(zmq::buffer(data), zmq::send_flags::none);
-        } catch (const zmq::error_t&) {
-            // That end has hung up.
+        if (zmq_send(socket.handle(), name.data(), name.size(), ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0) {
+            zmq_send(socket.handle(), data.data(), data.size(), ZMQ_DONTWAIT);
         }
     }
     void run() {

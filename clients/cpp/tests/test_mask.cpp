@@ -118,12 +118,14 @@ TEST_CASE("a mask and its logits can be sent again") {
     CHECK(prompt->encoding == MaskEncoding::bits);
     CHECK(prompt->bytes.data() == bits.data());
 
-    const auto traced = mask_of("polygon", List{List{0, 0, 2, 0, 2, 1, 0, 1}, List{8, 0, 9, 0, 9, 2, 8, 2}}).to_prompt();
+    const List rings = {List{0, 0, 2, 0, 2, 1, 0, 1}, List{8, 0, 9, 0, 9, 2, 8, 2}};
+    const auto traced = mask_of("polygon", rings).to_prompt();
     REQUIRE(traced);
     CHECK(traced->encoding == MaskEncoding::bits);
     CHECK(*maskbus::bits::decode(traced->bytes, 9, 2) == picture);
 
-    const auto counts = mask_of("rle", Map{{"size", List{2, 9}}, {"counts", maskbus::rle::encode(picture)}}).to_prompt();
+    const Map rle = {{"size", List{2, 9}}, {"counts", maskbus::rle::encode(picture)}};
+    const auto counts = mask_of("rle", rle).to_prompt();
     REQUIRE(counts);
     CHECK(counts->counts == maskbus::rle::encode(picture));
     CHECK(counts->bytes.empty());

@@ -53,7 +53,8 @@ TEST_CASE("golden headers") {
     for (const json& vector : vectors("header")) {
         CAPTURE(vector.at("name"));
         const std::vector<std::uint8_t> bytes = bytes_of(vector.at("bytes"));
-        const auto header = shm::Header::parse(bytes.data(), bytes.size(), vector.at("file_bytes").get<std::uint64_t>());
+        const auto header =
+            shm::Header::parse(bytes.data(), bytes.size(), vector.at("file_bytes").get<std::uint64_t>());
         REQUIRE(header.ok() == !refused(vector));
         if (!header) {
             CHECK(header.error().code == "protocol");

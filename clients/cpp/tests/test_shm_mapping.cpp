@@ -11,7 +11,9 @@
 #include "maskbus/shm/mapping.hpp"
 #include "shm_file.hpp"
 
-#if !defined(_WIN32)
+#if defined(_WIN32)
+#include <windows.h>
+#else
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -126,29 +128,52 @@ TEST_CASE("what is no file of shared memory is refused") {
     CHECK(code_of(Mapping::open(folder.file("tiny"))) == "protocol");
 }
 
-#if !defined(_WIN32)
-
 namespace {
 
 /// A file as another process has it open.
 class OpenFile {
 public:
-    explicit OpenFile(const std::string& path) : descriptor_(open(path.c_str(), O_RDWR)) {}
+#if defined(_WIN32)
+    explicit OpenFile(const std::string& path)
+        : file_(CreateFileA(path.c_str(), GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, nullptr,
+                            OPEN_EXISTING, 0, nullptr)) {}
     ~OpenFile() {
-        close(descriptor_);
+        CloseHandle(file_);
     }
+    bool lock() const {
+        OVERLAPPED where = byte();
+        return LockFileEx(file_, LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &where) != 0;
+    }
+    void unlock() const {
+        OVERLAPPED where = byte();
+        UnlockFileEx(file_, 0, 1, 0, &where);
+    }
+#else
+    explicit OpenFile(const std::string& path) : file_(open(path.c_str(), O_RDWR | O_CLOEXEC)) {}
+    ~OpenFile() {
+        close(file_);
+    }
+    bool lock() const {
+        return flock(file_, LOCK_EX | LOCK_NB) == 0;
+    }
+    void unlock() const {
+        flock(file_, LOCK_UN);
+    }
+#endif
     OpenFile(const OpenFile&) = delete;
     OpenFile& operator=(const OpenFile&) = delete;
 
-    bool lock() const {
-        return flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
-    }
-    void unlock() const {
-        flock(descriptor_, LOCK_UN);
-    }
-
 private:
-    int descriptor_;
+#if defined(_WIN32)
+    static OVERLAPPED byte() {
+        OVERLAPPED where = {};
+        where.OffsetHigh = 256;  // 2^40
+        return where;
+    }
+    HANDLE file_;
+#else
+    int file_;
+#endif
 };
 
 }  // namespace
@@ -189,10 +214,12 @@ TEST_CASE("whoever has the lock for good is not waited for") {
     CHECK(code_of(Mapping::open(path)) == "no_shared_memory");
 }
 
+#if !defined(_WIN32)
+
 TEST_CASE("a file that others can get at is refused") {
     const fake::Folder folder;
     const std::string path = sound_file(folder);
-    for (const mode_t mode : {0660, 0606, 0640, 0604, 0610}) {
+    for (const mode_t mode : {0660U, 0606U, 0640U, 0604U, 0610U}) {
         CAPTURE(mode);
         chmod(path.c_str(), mode);
         CHECK(code_of(Mapping::open(path)) == "no_shared_memory");

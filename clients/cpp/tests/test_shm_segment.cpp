@@ -17,6 +17,10 @@
 #include "picture.hpp"
 #include "shm_fake_node.hpp"
 
+#if __has_include(<opencv2/core.hpp>)
+#include "maskbus/shm/opencv.hpp"
+#endif
+
 using namespace std::chrono_literals;
 using fake::Asked;
 using fake::client_of;
@@ -173,8 +177,11 @@ TEST_CASE("no bytes, no slot for them") {
     Client client = client_of(node.endpoint(), 20s);
     SharedMemory memory = SharedMemory::lease(client, memory_of(3)).value_or_throw();
     node.then("segment", [](SharedNode& there, const Asked& asked) {
-        there.send(asked, fake::reply("segment", asked.id()).set("model", "fake").set("width", width)
-                              .set("height", height).maps("masks", {}));
+        there.send(asked, fake::reply("segment", asked.id())
+                              .set("model", "fake")
+                              .set("width", width)
+                              .set("height", height)
+                              .maps("masks", {}));
     });
     maskbus::SegmentOptions options;
     options.encodings = {};
@@ -246,8 +253,7 @@ TEST_CASE("a view of an image elsewhere is copied") {
         pixels[i] = i % 300 < width * 3 && bright(i % 300 / 3, 3) ? 200 : 50;
     }
     // With padding it would not fit.
-    const auto image =
-        memory.copy_of(maskbus::ImageView::raw(pixels.data(), width, height, ImageEncoding::rgb8, 300));
+    const auto image = memory.copy_of(maskbus::ImageView::raw(pixels.data(), width, height, ImageEncoding::rgb8, 300));
     REQUIRE(image.ok());
     CHECK(image->step() == width * 3);
     const auto masks = segment(client, *image, {}, raw_masks());
@@ -394,12 +400,20 @@ TEST_CASE("bytes in shared memory that nobody offered") {
     SharedMemory memory = SharedMemory::lease(client, options).value_or_throw();
     node.then("segment", [](SharedNode& there, const Asked& asked) {
         fake::Header mask;
-        mask.set("bbox", std::vector<int>{0, 0, 0, 0}).set("area", 0).set("predicted_iou", 1.0)
-            .set("stability_score", 1.0).map("raw", fake::Header().set("shared", std::vector<int>{0, width * height}));
+        mask.set("bbox", std::vector<int>{0, 0, 0, 0})
+            .set("area", 0)
+            .set("predicted_iou", 1.0)
+            .set("stability_score", 1.0)
+            .map("raw", fake::Header().set("shared", std::vector<int>{0, width * height}));
         const fake::NamedSlot image = *SharedNode::image_of(asked);
-        there.send(asked, fake::reply("segment", asked.id()).set("model", "fake").set("width", width)
-                              .set("height", height).maps("masks", {mask})
-                              .map("result", fake::Header().set("lease", image.lease).set("index", image.index)
+        there.send(asked, fake::reply("segment", asked.id())
+                              .set("model", "fake")
+                              .set("width", width)
+                              .set("height", height)
+                              .maps("masks", {mask})
+                              .map("result", fake::Header()
+                                                 .set("lease", image.lease)
+                                                 .set("index", image.index)
                                                  .set("generation", image.generation)));
     });
     CHECK(code_of(segment(client, drawn(memory, 0), {}, raw_masks())) == "protocol");
@@ -501,11 +515,18 @@ TEST_CASE("calls that do not block") {
     }
     await_free(memory, 8);
 
-    node.forget();
-    CHECK(code_of(segment_async(client, drawn(memory, 0), {}, raw_masks()).get()) == "unknown_lease");
     REQUIRE(memory.renew(client).ok());
-    CHECK(segment_async(client, drawn(memory, 0), {}, raw_masks()).get().ok());
+    CHECK(node.asked("lease").size() == 1);
+    node.forget();
+    auto one = segment_async(client, drawn(memory, 0), {}, raw_masks());
+    auto other = segment_async(client, drawn(memory, 0), {}, raw_masks());
+    CHECK(code_of(one.get()) == "unknown_lease");
+    REQUIRE(memory.renew(client).ok());
+    // The same news once more is none.
+    CHECK(code_of(other.get()) == "unknown_lease");
+    REQUIRE(memory.renew(client).ok());
     CHECK(node.asked("lease").size() == 2);
+    CHECK(segment_async(client, drawn(memory, 0), {}, raw_masks()).get().ok());
 }
 
 TEST_CASE("a slot is held as long as its request is under way") {
@@ -564,3 +585,52 @@ TEST_CASE("memory and masks may outlive their client") {
     CHECK(code_of(segment_async(other, *image, {}, raw_masks()).get()) == "invalid_argument");
     CHECK(code_of(memory->renew(other)) == "invalid_argument");
 }
+
+TEST_CASE("what was moved elsewhere") {
+    SharedNode node;
+    Client client = client_of(node.endpoint(), 20s);
+    SharedMemory memory = SharedMemory::lease(client, memory_of(2)).value_or_throw();
+    SharedImage image = drawn(memory, 1);
+    const SharedImage image_now = std::move(image);
+    CHECK(image.data() == nullptr);
+    CHECK(image.size() == 0);
+    CHECK(image.step() == 0);
+    image.finish();
+    CHECK(code_of(image.rewrite()) == "invalid_argument");
+    CHECK(code_of(image.resize(1)) == "invalid_argument");
+    CHECK(code_of(segment(client, image, {}, raw_masks())) == "invalid_argument");
+    SharedMemory memory_now = std::move(memory);
+    CHECK(memory.slots() == 0);
+    CHECK(memory.slot_bytes() == 0);
+    CHECK(code_of(memory.image(8, 8, ImageEncoding::rgb8)) == "invalid_argument");
+    CHECK(code_of(memory.renew(client)) == "invalid_argument");
+    CHECK(memory_now.slots() == 2);
+    CHECK(segment(client, image_now, {}, raw_masks()).ok());
+}
+
+#if __has_include(<opencv2/core.hpp>)
+
+TEST_CASE("OpenCV draws into the slot") {
+    SharedNode node;
+    Client client = client_of(node.endpoint(), 20s);
+    SharedMemoryOptions options = memory_of(2);
+    options.slot_bytes = 256 * height;
+    SharedMemory memory = SharedMemory::lease(client, options).value_or_throw();
+    const SharedImage image = memory.image(width, height, ImageEncoding::bgr8, 256).value_or_throw();
+    cv::Mat mat = maskbus::shm::mat_of(image);
+    CHECK(mat.data == image.data());
+    CHECK(mat.type() == CV_8UC3);
+    CHECK(mat.step[0] == 256);
+    mat.setTo(cv::Scalar(50, 1, 1));
+    for (int x = 0; x < mat.cols; ++x) {
+        if (bright(static_cast<std::size_t>(x), 9)) {
+            mat.col(x).setTo(cv::Scalar(200, 1, 1));
+        }
+    }
+    const auto masks = segment(client, image, {}, raw_masks());
+    REQUIRE(masks.ok());
+    CHECK(shows(*masks, 9));
+    CHECK(maskbus::shm::mat_of(memory.file(ImageEncoding::png, 8).value_or_throw()).empty());
+}
+
+#endif

@@ -20,8 +20,8 @@ TEST_CASE("what is not UTF-8 is told") {
                               "\xe2\x82", "\xe2\x28\xa1", "01234567\xff", "0123456\x80"}) {
         CHECK_FALSE(is_utf8(wrong));
     }
-    for (const char* right : {"\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80",
-                              "\xf4\x8f\xbf\xbf"}) {
+    for (const char* right : {"\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
+                              "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
         CHECK(is_utf8(right));
     }
 }

@@ -181,6 +181,11 @@ class AsyncClient:
             return
         with suppress(ClientClosed):
             await self._run(self._operations.shut())
+        await self._end()
+
+    async def _end(self) -> None:
+        if self._closed:  # by another task, while shared memory was given back
+            return
         self._closed = True
         for subscription in list(self._subscriptions):
             subscription.close_with_client()

@@ -69,7 +69,7 @@ class ChildSlots:
             view = np.frombuffer(part, np.uint8)
             data[position : position + len(view)] = view
             position += len(view)
-        flags, checksum = (HAS_CHECKSUM, zlib.crc32(data)) if self._checksum else (0, 0)
+        flags, checksum = (HAS_CHECKSUM, zlib.crc32(data.data)) if self._checksum else (0, 0)
         entry = Entry(length=nbytes, encoding=ENCODINGS["message"], flags=flags, checksum=checksum)
         mapping.describe(_REQUEST, entry)
         self._generation += 2

@@ -80,6 +80,8 @@ class Lease:
         """Say what has been written to a slot; return how a request names it."""
         mapping = self.mapping
         mapping.describe(index, entry)
+        # Processors that put off writes do no harm here: the node does not look before a message tells it to, and that
+        # goes through the kernel, after all that was written.
         generation = mapping.generation(index) + 1
         mapping.set_generation(index, generation)
         mapping.set_state(index, WRITTEN, CLIENT)

@@ -17,6 +17,8 @@ _FIRST_SLOTS = 4
 _MOST_SLOTS = 16
 _MOST_BYTES = 192 * 1024 * 1024
 """Of all slots. A node gives a client 256 MiB where its configuration says nothing else."""
+_LEAST_TIME = 0.2
+"""Seconds that a request must have if it is to wait for slots. A lease whose reply comes too late is nobody's."""
 _PAUSE = 5.0
 """Seconds after which a node that was busy is asked again."""
 _LONG_PAUSE = 60.0
@@ -92,7 +94,7 @@ class Pool:
         now = self._peer.clock()
         old = self.lease
         slots, slot_bytes = self._size(old, nbytes)
-        if slots < 2 or self._growing or self._is_closed() or now < self._ask_again:
+        if slots < 2 or left < _LEAST_TIME or self._growing or self._is_closed() or now < self._ask_again:
             return None
         if old is not None and (old.slots, old.slot_bytes) == (slots, slot_bytes):
             return None

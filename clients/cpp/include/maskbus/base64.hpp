@@ -68,7 +68,8 @@ inline Result<std::string_view> without_announcement(std::string_view text) {
         return wrong("The data-URL has no comma in its first characters.");
     }
     const std::string_view announcement = text.substr(start, comma - start);
-    if (announcement.size() < marker.size() || !begins(announcement.substr(announcement.size() - marker.size()), marker)) {
+    if (announcement.size() < marker.size() ||
+        !begins(announcement.substr(announcement.size() - marker.size()), marker)) {
         return wrong("The data-URL is not Base64.");
     }
     return text.substr(comma + 1);

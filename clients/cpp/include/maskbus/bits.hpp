@@ -36,8 +36,8 @@ inline constexpr std::array<std::array<std::uint8_t, 8>, 256> spread = [] {
 
 }  // namespace detail
 
-/// Return the pixels of packed bits. Those past the end of a row are not looked at. Errors: `invalid_value` unless there
-/// are exactly the bytes that a mask of that size takes, `too_large`.
+/// Return the pixels of packed bits. Those past the end of a row are not looked at. Errors: `invalid_value` unless
+/// there are exactly the bytes that a mask of that size takes, `too_large`.
 inline Result<BinaryMask> decode(const Bytes& bytes, std::uint32_t width, std::uint32_t height,
                                  const Limits& limits = reply_limits) {
     const std::uint64_t expected = maskbus::detail::packed_bytes(width, height);
@@ -83,8 +83,8 @@ inline std::vector<std::uint8_t> encode(const BinaryMask& mask) {
 #ifdef MASKBUS_WITH_ZLIB
 
 /// Return the pixels of packed bits that are one zlib stream. No more than the mask takes, and one byte to notice more,
-/// is ever inflated. Errors: `invalid_value` for a stream that is broken, or holds another number of bytes, or is followed
-/// by some; `too_large`.
+/// is ever inflated. Errors: `invalid_value` for a stream that is broken, or holds another number of bytes, or is
+/// followed by some; `too_large`.
 inline Result<BinaryMask> decode_zlib(const Bytes& bytes, std::uint32_t width, std::uint32_t height,
                                       const Limits& limits = reply_limits) {
     const std::uint64_t expected = maskbus::detail::packed_bytes(width, height);

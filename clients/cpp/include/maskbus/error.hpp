@@ -8,8 +8,8 @@
 
 namespace maskbus {
 
-/// Codes of `Error`: those of the wire (SPEC.md, section 14) that a caller may want to tell apart, and the client's own.
-/// A node may send codes that are not here; they are passed on as they are.
+/// Codes of `Error`: those of the wire (SPEC.md, section 14) that a caller may want to tell apart, and the client's
+/// own. A node may send codes that are not here; they are passed on as they are.
 namespace codes {
 
 inline constexpr const char* malformed = "malformed";

@@ -66,7 +66,7 @@ struct ImageView {
         return {data, height == 0 ? 0 : stride * (height - 1) + row, width, height, step, encoding};
     }
 
-    /// View a whole JPEG, PNG or WebP file; its first bytes tell which. What is none of them is refused when it is sent.
+    /// View a whole JPEG, PNG or WebP file; its first bytes tell which. What is none is refused when it is sent.
     [[nodiscard]] static ImageView file(const void* data, std::size_t bytes) noexcept {
         return {data, bytes, 0, 0, 0, file_encoding(data, bytes).value_or(ImageEncoding::jpeg)};
     }

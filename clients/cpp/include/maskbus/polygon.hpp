@@ -92,9 +92,9 @@ inline Result<std::uint64_t> count_crossings(const std::vector<std::vector<doubl
 
 }  // namespace detail
 
-/// Return the pixels of the union of rings: a pixel is in a ring if its centre is, by the even-odd rule. What lies outside
-/// the picture is cut off. Errors: `invalid_value` for a ring that is none, or rings of more edges than the outline of a
-/// mask of that size can need, so that the work is bounded by the picture; `too_large`.
+/// Return the pixels of the union of rings: a pixel is in a ring if its centre is, by the even-odd rule. What lies
+/// outside the picture is cut off. Errors: `invalid_value` for a ring that is none, or rings of more edges than the
+/// outline of a mask of that size can need, so that the work is bounded by the picture; `too_large`.
 inline Result<BinaryMask> decode(const std::vector<std::vector<double>>& rings, std::uint32_t width,
                                  std::uint32_t height, const Limits& limits = reply_limits) {
     const auto crossings = detail::count_crossings(rings, width);

@@ -109,8 +109,8 @@ inline Result<void> check(std::string_view counts, std::uint32_t width, std::uin
     return {};
 }
 
-/// Return the pixels of compressed counts. Errors: `invalid_value` for a text that is none, or whose runs do not add up to
-/// the mask's pixels, found before these are allocated; `too_large`.
+/// Return the pixels of compressed counts. Errors: `invalid_value` for a text that is none, or whose runs do not add up
+/// to the mask's pixels, found before these are allocated; `too_large`.
 inline Result<BinaryMask> decode(std::string_view counts, std::uint32_t width, std::uint32_t height,
                                  const Limits& limits = reply_limits) {
     if (maskbus::detail::pixels_of(width, height) > limits.pixels) {

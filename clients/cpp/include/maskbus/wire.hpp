@@ -5,13 +5,12 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "maskbus/bytes.hpp"
 #include "maskbus/detail/opened.hpp"
-#include "maskbus/image_view.hpp"
 #include "maskbus/limits.hpp"
+#include "maskbus/message.hpp"
 #include "maskbus/options.hpp"
 #include "maskbus/prompt.hpp"
 #include "maskbus/replies.hpp"
@@ -22,33 +21,8 @@
 /// The wire's messages, written and read: no socket anywhere. SPEC.md says what they mean.
 namespace maskbus::wire {
 
-/// A message to be sent: after the empty delimiter the header, then the attachments.
-struct Message {
-    std::vector<std::uint8_t> header = {};
-    /// Borrow what the request was made of: pixels, mask and logits lie where the caller has them.
-    std::vector<Bytes> attachments = {};
-};
-
-/// An image that the node keeps.
-struct HeldImage {
-    std::string_view image_id;
-    /// Its pixels, where they are known: prompts are checked against them. 0: not known.
-    std::uint32_t width = 0;
-    std::uint32_t height = 0;
-};
-
-/// An image in a slot of shared memory. Width and height as in `HeldImage`.
-struct SlotImage {
-    Slot slot;
-    std::uint32_t width = 0;
-    std::uint32_t height = 0;
-};
-
-/// The picture of a request.
-using Image = std::variant<ImageView, HeldImage, SlotImage>;
-
-// Requests. `id` stands on the reply; empty only for a REQ socket. What the node would refuse for a reason that can be
-// known here (SPEC.md, sections 8, 9 and 13) is refused with the wire's code and path: `invalid_field`, `invalid_value`,
+// Requests. `id` stands on the reply; empty only for a REQ socket. What the node would refuse for a reason that can
+// be known here (SPEC.md, sections 8, 9 and 13) is refused with the wire's code and path: `invalid_field`, `invalid_value`,
 // `too_large`, `invalid_image`, `unknown_encoding`.
 
 /// Ask for the masks that `prompt` points at.
@@ -57,7 +31,8 @@ using Image = std::variant<ImageView, HeldImage, SlotImage>;
 /// `id` go out. `result` is a slot of shared memory for the bytes of the masks. Raw pixels, and the bytes of a mask and
 /// of logits, become attachments that borrow: they must stay as they are until the message is sent.
 [[nodiscard]] inline Result<Message> segment(const Image& image, const Prompt& prompt, const SegmentOptions& options,
-                                             std::string_view id, std::optional<std::int64_t> deadline_ms = std::nullopt,
+                                             std::string_view id,
+                                             std::optional<std::int64_t> deadline_ms = std::nullopt,
                                              const Slot* result = nullptr);
 /// Have an image kept. As `segment`.
 [[nodiscard]] inline Result<Message> embed(const Image& image, const EmbedOptions& options, std::string_view id,
@@ -88,7 +63,7 @@ using Opened = detail::Opened;
                                          const Limits& limits = reply_limits);
 
 // Each returns the node's own error for an `error` reply, and `protocol` for what the wire does not allow: another
-// version, another reply than is due, a field that is missing or impossible, announced sizes that are not the real ones.
+// version, another reply than is due, a field that is missing or impossible, announced sizes that are not real.
 
 /// `shared` is the slot of shared memory that was given as `result`, for blobs that are in it.
 [[nodiscard]] inline Result<Segmentation> segmentation(const Opened& opened, const Bytes& shared = {});

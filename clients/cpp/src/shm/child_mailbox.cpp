@@ -29,8 +29,8 @@ std::uint8_t* append(std::uint8_t* at, const void* data, std::size_t size) {
 
 Result<ChildMailbox> ChildMailbox::make(Mapping mapping, bool checksum) {
     if (mapping.header().slots != 2) {
-        return Error{codes::protocol, "The child's mapping has " + std::to_string(mapping.header().slots) +
-                                          " slots where two are due."};
+        return Error{codes::protocol,
+                     "The child's mapping has " + std::to_string(mapping.header().slots) + " slots where two are due."};
     }
     return ChildMailbox(std::move(mapping), checksum);
 }

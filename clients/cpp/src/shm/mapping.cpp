@@ -7,8 +7,7 @@ namespace maskbus::shm {
 namespace detail {
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)),
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
       file_(std::exchange(other.file_, -1)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {

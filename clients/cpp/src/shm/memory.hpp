@@ -30,11 +30,10 @@ public:
     }
     [[nodiscard]] std::shared_ptr<SlotTable> table() const;
 
-    /// Have another lease than `known`: a new one, unless another call has got one since. One thread asks, and the others
-    /// wait for it. Errors as `SharedMemory::lease`.
-    [[nodiscard]] Result<std::shared_ptr<SlotTable>> renew(maskbus::detail::Core& core,
-                                                           const std::shared_ptr<SlotTable>& known,
-                                                           maskbus::detail::Milliseconds deadline);
+    /// Have another lease than `known`: a new one, unless another call has got one since. One thread asks, and the
+    /// others wait for it. Errors as `SharedMemory::lease`.
+    [[nodiscard]] Result<std::shared_ptr<SlotTable>>
+    renew(maskbus::detail::Core& core, const std::shared_ptr<SlotTable>& known, maskbus::detail::Milliseconds deadline);
 
 private:
     [[nodiscard]] Result<std::shared_ptr<SlotTable>> ask(maskbus::detail::Core& core,

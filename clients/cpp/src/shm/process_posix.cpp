@@ -13,10 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "maskbus/shm/child.hpp"
 #include "maskbus/shm/process.hpp"
 
-extern char** environ;
+#if !defined(__linux__)
+extern char** environ;  // which no header there declares
+#endif
 
 namespace maskbus::shm {
 

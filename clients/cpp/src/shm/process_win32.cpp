@@ -12,7 +12,6 @@
 #endif
 #include <windows.h>
 
-#include "maskbus/shm/child.hpp"
 #include "maskbus/shm/process.hpp"
 
 namespace maskbus::shm {

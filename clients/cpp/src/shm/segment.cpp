@@ -37,16 +37,17 @@ using detail::Memory;
 using detail::SlotLoan;
 using detail::SlotTable;
 using maskbus::detail::Arrival;
-using maskbus::detail::Clock;
 using maskbus::detail::ClientCore;
+using maskbus::detail::Clock;
 using maskbus::detail::Core;
 using maskbus::detail::Milliseconds;
 using maskbus::detail::TimePoint;
 
-/// Whether the node has said its last word about a request that ended with this error; else it may still get it, or work
-/// on it.
+/// Whether the node has said its last word about a request that ended with this error; else it may still get it, or
+/// work on it.
 bool is_settled(const Error& error) {
-    for (const char* code : {codes::unreachable, codes::deadline_exceeded, codes::cancelled, codes::closed, codes::protocol}) {
+    for (const char* code :
+         {codes::unreachable, codes::deadline_exceeded, codes::cancelled, codes::closed, codes::protocol}) {
         if (error.code == code) {
             return false;
         }
@@ -83,8 +84,8 @@ public:
         end(false);
     }
 
-    [[nodiscard]] Result<wire::Message> encode(const Prompt& prompt, const SegmentOptions& options, const std::string& id,
-                                               std::int64_t left) {
+    [[nodiscard]] Result<wire::Message> encode(const Prompt& prompt, const SegmentOptions& options,
+                                               const std::string& id, std::int64_t left) {
         const std::optional<Slot> result = offer(options);
         return wire::segment(wire::SlotImage{named_, width_, height_}, prompt, options, id, left,
                              result ? &*result : nullptr);
@@ -93,6 +94,9 @@ public:
     /// Read the answer. The request is over.
     [[nodiscard]] Result<Segmentation> read(const Arrival& arrival) {
         if (!arrival) {
+            if (arrival.error().code == codes::unknown_lease) {
+                image_->table()->mark_lost();
+            }
             end(is_settled(arrival.error()));
             return arrival.error();
         }

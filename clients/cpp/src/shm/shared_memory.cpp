@@ -46,8 +46,11 @@ Result<Entry> describe(std::uint32_t width, std::uint32_t height, ImageEncoding 
     return what;
 }
 
-Result<std::shared_ptr<detail::SlotLoan>> take(const detail::Memory& memory, const Entry& what) {
-    const std::shared_ptr<detail::SlotTable> table = memory.table();
+Result<std::shared_ptr<detail::SlotLoan>> take(const detail::Memory* memory, const Entry& what) {
+    if (memory == nullptr) {
+        return Error{codes::invalid_argument, "The memory has been moved elsewhere."};
+    }
+    const std::shared_ptr<detail::SlotTable> table = memory->table();
     if (what.length > table->slot_bytes()) {
         return Error{codes::too_large, "The image takes " + std::to_string(what.length) + " bytes; a slot has " +
                                            std::to_string(table->slot_bytes()) + "."};
@@ -56,7 +59,7 @@ Result<std::shared_ptr<detail::SlotLoan>> take(const detail::Memory& memory, con
     if (!index) {
         return Error{codes::no_free_slot, "All " + std::to_string(table->size()) + " slots are in use."};
     }
-    return std::make_shared<detail::SlotLoan>(table, *index, what, memory.options().checksum);
+    return std::make_shared<detail::SlotLoan>(table, *index, what, memory->options().checksum);
 }
 
 }  // namespace
@@ -86,7 +89,7 @@ Result<SharedImage> SharedMemory::image(std::uint32_t width, std::uint32_t heigh
     if (!what) {
         return what.error();
     }
-    Result<std::shared_ptr<detail::SlotLoan>> loan = take(*memory_, *what);
+    Result<std::shared_ptr<detail::SlotLoan>> loan = take(memory_.get(), *what);
     if (!loan) {
         return std::move(loan).error();
     }
@@ -100,7 +103,7 @@ Result<SharedImage> SharedMemory::file(ImageEncoding encoding, std::size_t bytes
     Entry what;
     what.encoding = content_of(encoding);
     what.length = bytes;
-    Result<std::shared_ptr<detail::SlotLoan>> loan = take(*memory_, what);
+    Result<std::shared_ptr<detail::SlotLoan>> loan = take(memory_.get(), what);
     if (!loan) {
         return std::move(loan).error();
     }
@@ -141,23 +144,27 @@ Result<SharedImage> SharedMemory::copy_of(const ImageView& view) {
 
 Result<void> SharedMemory::renew(Client& client, CallOptions options) {
     const std::shared_ptr<Core> core = ClientCore::of(client);
-    if (core == nullptr || !memory_->belongs_to(*core)) {
+    if (core == nullptr || memory_ == nullptr || !memory_->belongs_to(*core)) {
         return Error{codes::invalid_argument, "This memory is not one of this client's.", "client"};
     }
     const Result<Milliseconds> total = core->peer().deadline(options.deadline);
     if (!total) {
         return total.error();
     }
-    Result<std::shared_ptr<detail::SlotTable>> made = memory_->renew(*core, memory_->table(), *total);
+    const std::shared_ptr<detail::SlotTable> known = memory_->table();
+    if (!known->is_lost()) {
+        return {};
+    }
+    Result<std::shared_ptr<detail::SlotTable>> made = memory_->renew(*core, known, *total);
     return made ? Result<void>() : Result<void>(std::move(made).error());
 }
 
 std::size_t SharedMemory::slots() const {
-    return memory_->table()->size();
+    return memory_ == nullptr ? 0 : memory_->table()->size();
 }
 
 std::size_t SharedMemory::slot_bytes() const {
-    return memory_->table()->slot_bytes();
+    return memory_ == nullptr ? 0 : memory_->table()->slot_bytes();
 }
 
 }  // namespace maskbus::shm

@@ -64,9 +64,8 @@ Result<Bytes> SlotTable::answer(std::size_t index, const Slot& named) {
     if ((found.flags & has_checksum) != 0 && checksum(data(index), length) != found.checksum) {
         return not_whole("is not whole: its checksum is another");
     }
-    std::shared_ptr<const void> owner(data(index), [table = shared_from_this(), index](const void*) {
-        table->put_back(index);
-    });
+    std::shared_ptr<const void> owner(data(index),
+                                      [table = shared_from_this(), index](const void*) { table->put_back(index); });
     return Bytes::with_owner(data(index), length, std::move(owner));
 }
 

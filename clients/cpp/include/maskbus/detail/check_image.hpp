@@ -68,8 +68,8 @@ inline void check_view(Checks& checks, const ImageView& view) {
     }
     raw ? check_raw(checks, view) : check_file(checks, view);
     if (view.bytes > checks.limits.frame_bytes) {
-        checks.fail(codes::too_large, "The image has more than " + std::to_string(checks.limits.frame_bytes) + " bytes.",
-                    "image");
+        checks.fail(codes::too_large,
+                    "The image has more than " + std::to_string(checks.limits.frame_bytes) + " bytes.", "image");
     }
 }
 

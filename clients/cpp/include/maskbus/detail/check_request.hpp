@@ -12,7 +12,8 @@
 #include "maskbus/detail/check_image.hpp"
 #include "maskbus/detail/check_prompt.hpp"
 #include "maskbus/detail/checks.hpp"
-#include "maskbus/wire.hpp"
+#include "maskbus/message.hpp"
+#include "maskbus/options.hpp"
 
 namespace maskbus::detail {
 

@@ -10,8 +10,8 @@ namespace maskbus::detail {
 
 /// Fills parts of the columns of a blank mask.
 ///
-/// Pixels lie in rows. So where a part begins and ends is marked only; at last each row is the one above it, changed where
-/// it has a mark, and memory is gone through in order.
+/// Pixels lie in rows. So where a part begins and ends is marked only; at last each row is the one above it, changed
+/// where it has a mark, and memory is gone through in order.
 class ColumnMarks {
 public:
     explicit ColumnMarks(BinaryMask& mask) : mask_(mask), left_(mask.width), top_(mask.height) {}

@@ -26,7 +26,7 @@ inline std::optional<Error> check_version(const Opened& opened) {
     };
     if (version.size() > longest || dot == std::string_view::npos || !digits(version.substr(0, dot)) ||
         !digits(version.substr(dot + 1))) {
-        return Error{codes::invalid_field, "The version of the wire is missing, or no text such as \"1.0\".", "maskbus"};
+        return Error{codes::invalid_field, "The wire's version is missing, or no text such as \"1.0\".", "maskbus"};
     }
     if (std::stoull(std::string(version.substr(0, dot))) != wire_major) {
         return Error{codes::unsupported_version,

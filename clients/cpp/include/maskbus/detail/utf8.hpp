@@ -13,7 +13,7 @@ inline constexpr std::uint32_t no_code_point = 0xFFFFFFFF;
 /// Take the first code point off a text, which must not be empty; `no_code_point` where it is not UTF-8 (RFC 3629: no
 /// overlong forms, no surrogates), and then nothing is taken off.
 inline std::uint32_t take_code_point(std::string_view& text) noexcept {
-    const auto byte = [&text](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
+    const auto byte = [&text](std::size_t i) -> std::uint32_t { return static_cast<unsigned char>(text[i]); };
     const std::uint32_t lead = byte(0);
     if (lead < 0x80) {
         text.remove_prefix(1);

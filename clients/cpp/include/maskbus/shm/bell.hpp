@@ -27,7 +27,7 @@ public:
 
     /// Reach the child's bell at `address`, as its ready line has it. Error: `protocol` where that is no bell of here.
     [[nodiscard]] static Result<std::unique_ptr<ChildBell>> connect(const std::string& address,
-                                                                   const std::array<std::uint8_t, 16>& token);
+                                                                    const std::array<std::uint8_t, 16>& token);
 
     ChildBell() = default;
     ChildBell(const ChildBell&) = delete;
@@ -44,7 +44,7 @@ public:
 namespace detail {
 
 [[nodiscard]] Result<std::unique_ptr<ChildBell>> connect_socket_bell(const std::string& address,
-                                                                    const std::array<std::uint8_t, 16>& token);
+                                                                     const std::array<std::uint8_t, 16>& token);
 /// `name`: without "events:". Error: `protocol` where there are none, as everywhere but on Windows.
 [[nodiscard]] Result<std::unique_ptr<ChildBell>> open_events_bell(const std::string& name);
 

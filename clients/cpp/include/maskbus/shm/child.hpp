@@ -13,16 +13,10 @@
 #include "maskbus/replies.hpp"
 #include "maskbus/result.hpp"
 #include "maskbus/segmentation.hpp"
+#include "maskbus/shm/process.hpp"
 #include "maskbus/wire.hpp"
 
 namespace maskbus {
-
-namespace codes {
-
-/// The node that was started as a child has ended, or did not come up. `Child::restart` starts another one.
-inline constexpr const char* child_died = "child_died";
-
-}  // namespace codes
 
 /// How to start a node as a child. An aggregate.
 struct ChildOptions {
@@ -46,8 +40,8 @@ struct ChildOptions {
 
 /// A node as a child process of this program, reached through one mapping (SPEC.md, section 18). No port is open.
 ///
-/// The child ends with this object, and with this program, however that ends. Move-only. Any number of threads may share
-/// one; one request is under way at a time, and the time that a call waits for its turn counts.
+/// The child ends with this object, and with this program, however that ends. Move-only. Any number of threads may
+/// share one; one request is under way at a time, and the time that a call waits for its turn counts.
 ///
 /// Every call ends by its deadline. Errors: those of the node; `deadline_exceeded`; `child_died` as soon as the child
 /// has ended; `too_large` where a request or its reply does not fit into the mapping; `protocol`.
@@ -62,7 +56,8 @@ public:
     /// Ends the child: by closing its standard input, and after five seconds by force.
     ~Child();
 
-    /// Ask for the masks that `prompt` points at. The image is read until this returns, and copied once: into the mapping.
+    /// Ask for the masks that `prompt` points at. The image is read until this returns, and copied once: into the
+    /// mapping.
     [[nodiscard]] Result<Segmentation> segment(const ImageView& image, const Prompt& prompt = {},
                                                const SegmentOptions& options = {});
 
@@ -71,8 +66,8 @@ public:
     [[nodiscard]] Result<Segmentation> segment(const wire::HeldImage& image, const Prompt& prompt,
                                                const SegmentOptions& options = {});
 
-    /// The same for a JPEG, PNG or WebP file as Base64 text, plain or as a data-URL. Errors as well: `invalid_field` with
-    /// path `image.base64` for what is no Base64, `invalid_image` for what is no such file.
+    /// The same for a JPEG, PNG or WebP file as Base64 text, plain or as a data-URL. Errors as well: `invalid_field`
+    /// with path `image.base64` for what is no Base64, `invalid_image` for what is no such file.
     [[nodiscard]] Result<Segmentation> segment_base64(std::string_view text, const Prompt& prompt = {},
                                                       const SegmentOptions& options = {});
 
@@ -89,9 +84,9 @@ public:
     /// End the child, if it still lives, and start another one with the same options. Errors as `start`.
     [[nodiscard]] Result<void> restart();
 
-    /// Whether the child has not ended.
+    /// Whether the child has not ended, as far as is known: while a call is under way in another thread, true.
     [[nodiscard]] bool is_alive() const;
-    /// Number of its process.
+    /// Number of its process; 0 where it did not come up. Never waits.
     [[nodiscard]] std::int64_t pid() const;
 
 private:

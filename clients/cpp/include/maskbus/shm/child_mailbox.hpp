@@ -40,8 +40,8 @@ public:
     [[nodiscard]] Result<std::uint64_t> write(const wire::Message& message);
 
     /// Copy the reply that the bell was rung for, and set its slot free; none where the slot has moved on meanwhile.
-    /// `generation` is none where the bell cannot say. Error: `protocol` for what is no message, or has another checksum
-    /// than is said of it.
+    /// `generation` is none where the bell cannot say. Error: `protocol` for what is no message, or has another
+    /// checksum than is said of it.
     [[nodiscard]] Result<std::optional<Reply>> read(std::optional<std::uint64_t> generation);
 
 private:

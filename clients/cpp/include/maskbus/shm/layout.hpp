@@ -222,7 +222,8 @@ struct Entry {
         return entry;
     }
 
-    /// Write what describes the slot's bytes, from `length` to `stamp`, into an entry; its first 16 bytes are not touched.
+    /// Write what describes the slot's bytes, from `length` to `stamp`, into an entry; its first 16 bytes are not
+    /// touched.
     constexpr void write_description(std::uint8_t* data) const noexcept {
         detail::write_little(data + 16, length);
         detail::write_little(data + 24, width);

@@ -9,6 +9,13 @@
 
 #include "maskbus/result.hpp"
 
+namespace maskbus::codes {
+
+/// The node that was started as a child has ended, or did not come up. `Child::restart` starts another one.
+inline constexpr const char* child_died = "child_died";
+
+}  // namespace maskbus::codes
+
 /// The node that was started as a child, as the operating system sees it. Each system has its own source file.
 namespace maskbus::shm {
 

@@ -22,9 +22,9 @@ namespace maskbus::shm {
 [[nodiscard]] Result<Segmentation> segment(Client& client, const SharedImage& image, const Prompt& prompt = {},
                                            const SegmentOptions& options = {});
 
-/// As `segment`, without waiting; see `Client::segment_async`. The slot is held until the answer is there, also where the
-/// image is destroyed before. `unknown_lease` is not mended: call `SharedMemory::renew`.
-[[nodiscard]] std::future<Result<Segmentation>> segment_async(Client& client, const SharedImage& image, Prompt prompt = {},
-                                                              SegmentOptions options = {});
+/// As `segment`, without waiting; see `Client::segment_async`. The slot is held until the answer is there, also where
+/// the image is destroyed before. `unknown_lease` is not mended: call `SharedMemory::renew`.
+[[nodiscard]] std::future<Result<Segmentation>> segment_async(Client& client, const SharedImage& image,
+                                                              Prompt prompt = {}, SegmentOptions options = {});
 
 }  // namespace maskbus::shm

@@ -62,57 +62,64 @@ private:
 
 /// An image in a slot of shared memory, to be written where the node looks at it. Move-only; made by `SharedMemory`.
 ///
-/// Point the camera's driver at `data()`, and call `segment` (shm/segment.hpp) once the frame is there. The pixels may be
-/// written until then; to write the next frame to the same slot, call `rewrite` first. The slot is given back when this
-/// is destroyed, and may then hold another image at once. It keeps the memory mapped, also after the `SharedMemory`.
+/// Point the camera's driver at `data()`, and call `segment` (shm/segment.hpp) once the frame is there. The pixels may
+/// be written until then; to write the next frame to the same slot, call `rewrite` first. The slot is given back when
+/// this is destroyed, and may then hold another image at once. It keeps the memory mapped, also after the
+/// `SharedMemory`.
 ///
 /// The pixels belong to one thread until `segment` is called; from then on any number may ask for masks of them.
 class SharedImage {
 public:
-    /// The first byte: row 0, pixel 0, or the first of the file. At a multiple of 4096.
+    SharedImage(SharedImage&&) noexcept = default;
+    SharedImage& operator=(SharedImage&&) noexcept = default;
+    ~SharedImage() = default;
+
+    /// The first byte: row 0, pixel 0, or the first of the file. At a multiple of 4096. Null once moved elsewhere.
     [[nodiscard]] std::uint8_t* data() const noexcept {
-        return loan_->data();
+        return loan_ == nullptr ? nullptr : loan_->data();
     }
     /// Bytes from there on: raw images step × (height − 1) + width × channels; else those of the file.
     [[nodiscard]] std::size_t size() const {
-        return static_cast<std::size_t>(loan_->what().length);
+        return static_cast<std::size_t>(what().length);
     }
     /// Pixels; 0 for files.
     [[nodiscard]] std::uint32_t width() const {
-        return loan_->what().width;
+        return what().width;
     }
     [[nodiscard]] std::uint32_t height() const {
-        return loan_->what().height;
+        return what().height;
     }
     /// Bytes from the start of a row to that of the next; 0 for files.
     [[nodiscard]] std::size_t step() const {
-        const Entry what = loan_->what();
-        return what.step == 0 ? what.width * channels(encoding_) : what.step;
+        const Entry now = what();
+        return now.step == 0 ? now.width * channels(encoding_) : now.step;
     }
     [[nodiscard]] ImageEncoding encoding() const noexcept {
         return encoding_;
     }
     /// View it as any other image, to send it as an attachment, say. As long as this lives.
     [[nodiscard]] ImageView view() const {
-        const Entry what = loan_->what();
-        return {data(), static_cast<std::size_t>(what.length), what.width, what.height, what.step, encoding_};
+        const Entry now = what();
+        return {data(), static_cast<std::size_t>(now.length), now.width, now.height, now.step, encoding_};
     }
 
     /// Say that the image is whole. `segment` says it where it has not been said; `stamp`: as in `SegmentOptions`.
     void finish(std::int64_t stamp = 0) const {
-        loan_->finish(stamp);
+        if (loan_ != nullptr) {
+            loan_->finish(stamp);
+        }
     }
 
-    /// Begin to write another image of the same size to the slot. Error `slot_in_use`: a request about
-    /// this one is under way; take another slot.
+    /// Begin to write another image of the same size to the slot. Error `slot_in_use`: a request about this one is
+    /// under way; take another slot.
     [[nodiscard]] Result<void> rewrite() {
-        return loan_->rewrite();
+        return loan_ == nullptr ? moved_away() : loan_->rewrite();
     }
 
-    /// Say how long the file turned out to be: at least 1 byte, and at most those of the slot. Error `invalid_argument`;
-    /// also for raw images, and once it is whole.
+    /// Say how long the file turned out to be: at least 1 byte, and at most those of the slot. Error
+    /// `invalid_argument`; also for raw images, and once it is whole.
     [[nodiscard]] Result<void> resize(std::size_t bytes) {
-        return loan_->resize(bytes);
+        return loan_ == nullptr ? moved_away() : loan_->resize(bytes);
     }
 
 private:
@@ -121,6 +128,13 @@ private:
 
     SharedImage(std::shared_ptr<detail::Memory> memory, std::shared_ptr<detail::SlotLoan> loan, ImageEncoding encoding)
         : memory_(std::move(memory)), loan_(std::move(loan)), encoding_(encoding) {}
+
+    [[nodiscard]] Entry what() const {
+        return loan_ == nullptr ? Entry{} : loan_->what();
+    }
+    static Result<void> moved_away() {
+        return Error{codes::invalid_argument, "The image has been moved elsewhere."};
+    }
 
     std::shared_ptr<detail::Memory> memory_;
     std::shared_ptr<detail::SlotLoan> loan_;

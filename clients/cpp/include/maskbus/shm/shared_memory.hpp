@@ -18,13 +18,13 @@ namespace maskbus::shm {
 
 /// How much shared memory is wanted, and how it is used. An aggregate: C++20 may name the fields.
 struct SharedMemoryOptions {
-    /// 1 to 64. A stream needs one for the frame that is written, one for each that is under way, and one for each answer
-    /// that comes, or stays, in shared memory.
+    /// 1 to 64. A stream needs one for the frame that is written, one for each that is under way, and one for each
+    /// answer that comes, or stays, in shared memory.
     int slots = 4;
     /// Bytes of one slot: an image, or the masks of one answer. Rounded up to a multiple of 4096.
     std::size_t slot_bytes = 0;
-    /// Whether each image, and with it each answer, is guarded by a CRC-32. It costs about a millisecond for a 1080p frame
-    /// on either side, and finds what nothing but a broken program could do.
+    /// Whether each image, and with it each answer, is guarded by a CRC-32. It costs about a millisecond for a 1080p
+    /// frame on either side, and finds what nothing but a broken program could do.
     bool checksum = false;
     /// Whether masks come back in a slot, where one is free; else they are attachments.
     bool masks = true;
@@ -32,8 +32,8 @@ struct SharedMemoryOptions {
     std::chrono::milliseconds deadline{0};
 };
 
-/// Shared memory that the node has leased to this client: images are handed over without being sent, and masks come back
-/// the same way. Only to a node on this machine. Move-only; any number of threads may share one.
+/// Shared memory that the node has leased to this client: images are handed over without being sent, and masks come
+/// back the same way. Only to a node on this machine. Move-only; any number of threads may share one.
 ///
 /// It is a ring: `image` hands out the next slot that nobody uses. What is in shared memory lives on as long as the
 /// images and masks that are in it are held, whatever becomes of this, of the client and of the node; once this and all
@@ -42,10 +42,14 @@ struct SharedMemoryOptions {
 /// A node that was restarted knows nothing of the lease: `segment` then has another one, and copies the image there.
 class SharedMemory {
 public:
+    SharedMemory(SharedMemory&&) noexcept = default;
+    SharedMemory& operator=(SharedMemory&&) noexcept = default;
+    ~SharedMemory() = default;
+
     /// Ask the node for shared memory.
     ///
-    /// Errors: `no_shared_memory` where the node gives none: use attachments then, which every other call does; `busy` and
-    /// `too_large`; `invalid_value` for impossible options; `protocol`; and as every call of a client.
+    /// Errors: `no_shared_memory` where the node gives none: use attachments then, which every other call does; `busy`
+    /// and `too_large`; `invalid_value` for impossible options; `protocol`; and as every call of a client.
     [[nodiscard]] static Result<SharedMemory> lease(Client& client, const SharedMemoryOptions& options);
 
     /// Hand out a slot for raw pixels of this size; `step` bytes from row to row, 0: rows are packed. What is in it is
@@ -63,11 +67,12 @@ public:
     /// Copy an image, raw or a file, into a slot. Errors as `image`.
     [[nodiscard]] Result<SharedImage> copy_of(const ImageView& view);
 
-    /// Ask for another lease where this one is known no more, after `unknown_lease` from `segment_async`; blocking calls
-    /// do so by themselves. Images that were handed out before are copied when they are sent.
+    /// Ask for another lease if a call was answered `unknown_lease` for the one that is in use; else do nothing. To be
+    /// called after `segment_async`: calls that block do so by themselves. Images of the old lease stay what they are,
+    /// and `segment` copies them; `segment_async` does not.
     [[nodiscard]] Result<void> renew(Client& client, CallOptions options = {});
 
-    /// How many slots there are, and how many bytes one has.
+    /// How many slots there are, and how many bytes one has; 0 once moved elsewhere.
     [[nodiscard]] std::size_t slots() const;
     [[nodiscard]] std::size_t slot_bytes() const;
 

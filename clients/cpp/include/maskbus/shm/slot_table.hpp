@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,8 +20,8 @@ namespace maskbus::shm::detail {
 
 /// The slots of one lease, and which of them are in use in this process. Any number of threads may use one.
 ///
-/// Whose a slot is between the two processes stands in its entry. Here stands which of the client's own have been handed
-/// out: to an image that somebody fills, to an answer that is due, to masks that somebody looks at.
+/// Whose a slot is between the two processes stands in its entry. Here stands which of the client's own have been
+/// handed out: to an image that somebody fills, to an answer that is due, to masks that somebody looks at.
 class SlotTable : public std::enable_shared_from_this<SlotTable> {
 public:
     SlotTable(std::string lease, Mapping mapping)
@@ -43,7 +44,16 @@ public:
         return mapping_.entry(index);
     }
 
-    /// Hand out the next slot, in turn, that nobody uses here and that the node does not have; none where there is none.
+    /// Remember that the node knows nothing of the lease (any more).
+    void mark_lost() noexcept {
+        lost_ = true;
+    }
+    [[nodiscard]] bool is_lost() const noexcept {
+        return lost_;
+    }
+
+    /// Hand out the next slot, in turn, that nobody uses here and that the node does not have; none where there is
+    /// none.
     [[nodiscard]] std::optional<std::size_t> take();
 
     /// Hand out a slot for an answer: as `take`, and its entry is free.
@@ -71,6 +81,7 @@ private:
 
     std::string lease_;
     Mapping mapping_;
+    std::atomic<bool> lost_{false};
     std::mutex mutex_;  // for all that follows
     std::vector<Use> slots_;
     std::size_t next_ = 0;
