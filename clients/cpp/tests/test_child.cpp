@@ -4,7 +4,6 @@
 #include <chrono>
 #include <csignal>
 #include <future>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -120,28 +119,29 @@ TEST_CASE("a late reply that nobody has waited for is not taken for the next one
 }
 
 TEST_CASE("the child's end is noticed at once, and another one can be started") {
-    std::optional<Child> child;
+    std::atomic<pid_t> victim{0};
     std::atomic<bool> deadly{true};
     fake::Child fake([&](const std::string& id) {
         if (!deadly) {
             return fake::pong(id);
         }
-        kill(static_cast<pid_t>(child->pid()), SIGKILL);
+        kill(victim, SIGKILL);
         return std::string();
     });
-    child.emplace(Child::start(fake.options()).value_or_throw());
-    const auto dead = child->ping();
+    Child child = Child::start(fake.options()).value_or_throw();
+    victim = static_cast<pid_t>(child.pid());
+    const auto dead = child.ping();
     REQUIRE_FALSE(dead);
     CHECK(dead.error().code == "child_died");
     CHECK(dead.error().message == "The child was ended by signal 9.");
-    CHECK_FALSE(child->is_alive());
-    const auto again = child->ping();
+    CHECK_FALSE(child.is_alive());
+    const auto again = child.ping();
     REQUIRE_FALSE(again);
     CHECK(again.error().code == "child_died");
     deadly = false;
-    CHECK(child->restart());
-    CHECK(child->is_alive());
-    CHECK(child->ping());
+    CHECK(child.restart());
+    CHECK(child.is_alive());
+    CHECK(child.ping());
 }
 
 TEST_CASE("threads take turns") {

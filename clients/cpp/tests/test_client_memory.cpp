@@ -1,4 +1,5 @@
-// Whose the pixels are while a call is under way, and that they are the caller's alone afterwards, whatever became of it.
+// Whose the pixels are while a call is under way, and that they are the caller's alone afterwards, whatever became of
+// it.
 
 #include <atomic>
 #include <chrono>

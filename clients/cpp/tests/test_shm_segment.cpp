@@ -613,7 +613,7 @@ TEST_CASE("what was moved elsewhere") {
 TEST_CASE("OpenCV draws into the slot") {
     SharedNode node;
     Client client = client_of(node.endpoint(), 20s);
-    SharedMemoryOptions options = memory_of(2);
+    SharedMemoryOptions options = memory_of(3);
     options.slot_bytes = 256 * height;
     SharedMemory memory = SharedMemory::lease(client, options).value_or_throw();
     const SharedImage image = memory.image(width, height, ImageEncoding::bgr8, 256).value_or_throw();

@@ -28,22 +28,24 @@ struct ClientCore;
 
 /// Talks to a node. Move-only.
 ///
-/// Any number of threads may share one client: each call that blocks runs on its caller's thread, over a connection that
-/// is its own while it lasts (idle ones are kept for the next call), so calls neither wait for nor see one another.
+/// Any number of threads may share one client: each call that blocks runs on its caller's thread, over a connection
+/// that is its own while it lasts (idle ones are kept for the next call), so calls neither wait for nor see one
+/// another.
 ///
 /// No call can hang: each ends at its deadline at the latest. Until then a request is sent again after a lost reply, a
 /// restart of the node, or a code that is `retryable`; see `ClientOptions`.
 ///
-/// Nothing throws but for lack of memory. Errors of every call: those the node answers with (`codes`); `invalid_argument`,
-/// `invalid_field`, `invalid_value`, `too_large`, `invalid_image` and `unknown_encoding` for what cannot be right, before
-/// anything is sent; `unreachable` if nobody answers at all; `deadline_exceeded`; `protocol` if the answer is not what
-/// the wire allows; `closed` if the client was closed before or during the call, or has been moved elsewhere.
+/// Nothing throws but for lack of memory. Errors of every call: those the node answers with (`codes`);
+/// `invalid_argument`, `invalid_field`, `invalid_value`, `too_large`, `invalid_image` and `unknown_encoding` for what
+/// cannot be right, before anything is sent; `unreachable` if nobody answers at all; `deadline_exceeded`; `protocol`
+/// if the answer is not what the wire allows; `closed` if the client was closed before or during the call, or has
+/// been moved elsewhere.
 ///
 /// A client must not be used across fork(): ZeroMQ has threads, which the child does not get.
 class Client {
 public:
-    /// Make a client. Connects to nothing yet and never blocks: only the options are checked. Error `invalid_argument` for
-    /// an endpoint, a deadline or keys that cannot be one.
+    /// Make a client. Connects to nothing yet and never blocks: only the options are checked. Error
+    /// `invalid_argument` for an endpoint, a deadline or keys that cannot be one.
     [[nodiscard]] static Result<Client> connect(ClientOptions options = {});
 
     Client(Client&& other) noexcept = default;
@@ -66,31 +68,32 @@ public:
 
     /// Ask for the masks that a prompt points at; without one: everything, or what the model makes of it.
     ///
-    /// The image's memory is sent as it lies, without a copy where it can be. It must not change until this returns, and is
-    /// the caller's alone again then, also after an error: where a connection is given up in the middle of sending, this
-    /// waits until ZeroMQ has let go of the memory. That takes microseconds, unless ZeroMQ's thread is busy having the
-    /// system look a host name up because the connection has just been lost: the call may then be late by that.
-    /// The same holds for the bytes of `prompt.mask` and `prompt.logits` that have no owner.
+    /// The image's memory is sent as it lies, without a copy where it can be. It must not change until this returns,
+    /// and is the caller's alone again then, also after an error: where a connection is given up in the middle of
+    /// sending, this waits until ZeroMQ has let go of the memory. That takes microseconds, unless ZeroMQ's thread is
+    /// busy having the system look a host name up because the connection has just been lost: the call may then be
+    /// late by that. The same holds for the bytes of `prompt.mask` and `prompt.logits` that have no owner.
     [[nodiscard]] Result<Segmentation> segment(const ImageView& image, const Prompt& prompt = {},
                                                const SegmentOptions& options = {});
 
-    /// As above, on an image that the node keeps: no pixels are sent. `options.model` empty: the one it was embedded for.
+    /// As above, on an image that the node keeps: no pixels are sent. `options.model` empty: the one it was embedded
+    /// for.
     ///
-    /// If the node does not hold it any more, it is embedded again, once, from the pixels in the handle, within the same
-    /// deadline. `invalid_argument` for a handle of another client, or one that has been released.
+    /// If the node does not hold it any more, it is embedded again, once, from the pixels in the handle, within the
+    /// same deadline. `invalid_argument` for a handle of another client, or one that has been released.
     [[nodiscard]] Result<Segmentation> segment(const KeptImage& image, const Prompt& prompt,
                                                const SegmentOptions& options = {});
 
     /// As `segment`, without waiting. All such calls of a client share one thread and one connection; any number may be
     /// under way at once.
     ///
-    /// With `keeps_pixels_alive` the image's memory is sent as it lies, and must stay as it is as long as that is held: it
-    /// is let go once ZeroMQ has read the pixels, on any thread, so its destructor must not be what destroys the client.
-    /// Without it the pixels are copied, and may change once this has returned. The same goes for the bytes in the prompt,
-    /// by their own owner.
+    /// With `keeps_pixels_alive` the image's memory is sent as it lies, and must stay as it is as long as that is
+    /// held: it is let go once ZeroMQ has read the pixels, on any thread, so its destructor must not be what destroys
+    /// the client. Without it the pixels are copied, and may change once this has returned. The same goes for the
+    /// bytes in the prompt, by their own owner.
     ///
-    /// The future becomes ready by the deadline at the latest, and when the client is closed (error `closed`). It may be
-    /// thrown away: its destructor does not wait.
+    /// The future becomes ready by the deadline at the latest, and when the client is closed (error `closed`). It may
+    /// be thrown away: its destructor does not wait.
     [[nodiscard]] std::future<Result<Segmentation>> segment_async(
         ImageView image, Prompt prompt, SegmentOptions options = {},
         std::shared_ptr<const void> keeps_pixels_alive = nullptr);
@@ -98,7 +101,8 @@ public:
     /// Have the node keep an image and compute its embedding; later prompts send no pixels and cost a decode only.
     ///
     /// The handle holds the pixels, to send them again should the node lose the image: the memory as it lies with
-    /// `keeps_pixels_alive`, for as long as that is held; without it a copy, which `KeptImage::forget_pixels` gives back.
+    /// `keeps_pixels_alive`, for as long as that is held; without it a copy, which `KeptImage::forget_pixels` gives
+    /// back.
     [[nodiscard]] Result<KeptImage> embed(const ImageView& image, const EmbedOptions& options = {},
                                           std::shared_ptr<const void> keeps_pixels_alive = nullptr);
 
@@ -113,9 +117,9 @@ public:
     /// Ask how the node is doing: queues, rates, workers, topics, memory.
     [[nodiscard]] Result<Statistics> stats(CallOptions options = {});
 
-    /// Subscribe to the results that the node publishes under a topic. Unless the options name an endpoint, the node is
-    /// asked for it first. What is published before the node has heard of the subscription is missed, but for the topic's
-    /// last value, which it sends to latecomers.
+    /// Subscribe to the results that the node publishes under a topic. Unless the options name an endpoint, the node
+    /// is asked for it first. What is published before the node has heard of the subscription is missed, but for the
+    /// topic's last value, which it sends to latecomers.
     [[nodiscard]] Result<Subscription> subscribe(std::string topic, SubscribeOptions options = {});
 
     /// As above, with a function that is called with each result, on a thread of the subscription's own, one after the

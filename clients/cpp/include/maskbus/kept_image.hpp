@@ -51,7 +51,8 @@ public:
         }
     }
 
-    /// Have the node forget the image, without waiting for that. The handle segments no more; a second time does nothing.
+    /// Have the node forget the image, without waiting for that. The handle segments no more; a second time does
+    /// nothing.
     void release() {
         if (kept_ != nullptr) {
             kept_->release();

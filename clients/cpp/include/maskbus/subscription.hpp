@@ -32,8 +32,8 @@ struct SubscribeOptions {
     std::string endpoint = {};
     /// How long the node is waited for where it is asked; 0: the client's.
     std::chrono::milliseconds deadline{0};
-    /// With a callback: is told, on the same thread, of a message that could not be read (`protocol`), and of an exception
-    /// that left the callback (`internal`). The subscription goes on after either.
+    /// With a callback: is told, on the same thread, of a message that could not be read (`protocol`), and of an
+    /// exception that left the callback (`internal`). The subscription goes on after either.
     std::function<void(const Error&)> on_error = {};
 };
 
@@ -56,8 +56,8 @@ public:
         close();
     }
 
-    /// Wait for the next result for as long as it takes. Errors: `protocol` for a message that cannot be read, the next one
-    /// may well be; `closed` once the subscription or its client is closed, or where there is a callback.
+    /// Wait for the next result for as long as it takes. Errors: `protocol` for a message that cannot be read, the
+    /// next one may well be; `closed` once the subscription or its client is closed, or where there is a callback.
     [[nodiscard]] Result<Segmentation> next() {
         return wait(std::nullopt);
     }
@@ -76,16 +76,16 @@ public:
         return feed_ == nullptr ? 0 : feed_->dropped();
     }
 
-    /// End the subscription. A `next` or a loop in another thread ends too. Once this has returned, the callback does not
-    /// run any more; called by the callback, it makes that call the last.
+    /// End the subscription. A `next` or a loop in another thread ends too. Once this has returned, the callback does
+    /// not run any more; called by the callback, it makes that call the last.
     void close() {
         if (feed_ != nullptr) {
             feed_->close();
         }
     }
 
-    /// Goes from result to result, for `for (const maskbus::Segmentation& masks : subscription)`. The loop ends when the
-    /// subscription is closed; messages that cannot be read are passed over.
+    /// Goes from result to result, for `for (const maskbus::Segmentation& masks : subscription)`. The loop ends when
+    /// the subscription is closed; messages that cannot be read are passed over.
     class Iterator {
     public:
         using iterator_category = std::input_iterator_tag;

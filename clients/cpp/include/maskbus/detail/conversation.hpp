@@ -42,11 +42,11 @@ struct Request {
 /// - Nobody there: a node this client has never heard of counts as unreachable after `connect_timeout`. One that has
 ///   answered before may be restarting and is given until the deadline.
 ///
-/// All operations may be sent twice without harm, except `cancel`: its second answer would say that nothing was there to
-/// cancel. It is sent once. All tries of a request have one id, so an answer to any of them is the answer.
+/// All operations may be sent twice without harm, except `cancel`: its second answer would say that nothing was there
+/// to cancel. It is sent once. All tries of a request have one id, so an answer to any of them is the answer.
 ///
-/// Whoever runs a conversation asks for the `next` step, does it, and says what came of it: `connected` after `connect`,
-/// `arrived` or `silence` after `wait`.
+/// Whoever runs a conversation asks for the `next` step, does it, and says what came of it: `connected` after
+/// `connect`, `arrived` or `silence` after `wait`.
 class Conversation {
 public:
     enum class Kind {

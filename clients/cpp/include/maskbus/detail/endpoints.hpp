@@ -95,8 +95,8 @@ inline Result<std::string> resolve_endpoint(std::string endpoint) {
 
 /// Return where to subscribe, of the endpoints that the node at `request` announces.
 ///
-/// It is one of the same scheme. A tcp host that is a wildcard becomes the host the requests go to, and where several are
-/// announced, that host's own goes first. Error `unreachable` if none is of this scheme.
+/// It is one of the same scheme. A tcp host that is a wildcard becomes the host the requests go to, and where several
+/// are announced, that host's own goes first. Error `unreachable` if none is of this scheme.
 inline Result<std::string> choose_publish(const std::string& request, const std::vector<std::string>& announced) {
     const EndpointParts own = split_endpoint(request);
     std::string chosen;

@@ -42,8 +42,8 @@ public:
 
     /// Have the node keep the image, unless another call has done so since it was called `known`.
     ///
-    /// One thread sends the pixels, and the others wait for it. Errors: the node's; `unknown_image` where the pixels are
-    /// gone; `deadline_exceeded` where another thread did not get it done in time.
+    /// One thread sends the pixels, and the others wait for it. Errors: the node's; `unknown_image` where the pixels
+    /// are gone; `deadline_exceeded` where another thread did not get it done in time.
     [[nodiscard]] Result<void> embed(Core& core, const std::string& known, Milliseconds deadline) {
         std::unique_lock<std::mutex> lock(mutex_);
         if (!changed_.wait_until(lock, Clock::now() + deadline, [this] { return !sending_; })) {

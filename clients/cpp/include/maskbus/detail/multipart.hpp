@@ -25,8 +25,8 @@ inline constexpr std::size_t large = std::size_t{64} * 1024;
 struct Hold {
     std::shared_ptr<const void> owner;
     std::shared_ptr<Loans> loans;
-    /// libzmq itself orders what the sender wrote before what its thread does with it, but tools that look for races see
-    /// into this library only.
+    /// libzmq itself orders what the sender wrote before what its thread does with it, but tools that look for races
+    /// see into this library only.
     std::atomic<bool> handed_over{false};
 
     static void release(void* /*data*/, void* hint) noexcept {
@@ -38,8 +38,8 @@ struct Hold {
     }
 };
 
-/// Make an attachment a message. Without a copy where it is large and either has an owner, which the message then keeps,
-/// or may be lent, which is counted in `loans`.
+/// Make an attachment a message. Without a copy where it is large and either has an owner, which the message then
+/// keeps, or may be lent, which is counted in `loans`.
 inline zmq::message_t to_frame(const Bytes& bytes, const std::shared_ptr<Loans>& loans) {
     if (bytes.size() < large || (bytes.owner() == nullptr && loans == nullptr)) {
         return bytes.empty() ? zmq::message_t() : zmq::message_t(bytes.data(), bytes.size());

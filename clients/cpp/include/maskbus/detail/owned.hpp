@@ -46,8 +46,8 @@ inline Prompt owned(Prompt prompt) {
     return prompt;
 }
 
-/// Have a request keep the memory its attachments lie in, as far as its owner is known: such attachments need neither be
-/// copied nor waited for.
+/// Have a request keep the memory its attachments lie in, as far as its owner is known: such attachments need neither
+/// be copied nor waited for.
 inline Result<wire::Message> keeping(Result<wire::Message> message, const OwnedImage& image, const Prompt& prompt) {
     if (!message) {
         return message;

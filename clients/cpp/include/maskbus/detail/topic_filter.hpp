@@ -42,8 +42,8 @@ public:
         return wanted_;
     }
 
-    /// Read a message as it came from the socket: the topic, the header, the attachments. Nothing if it is none that was
-    /// asked for.
+    /// Read a message as it came from the socket: the topic, the header, the attachments. Nothing if it is none that
+    /// was asked for.
     std::optional<Published> read(std::vector<zmq::message_t>& frames) {
         if (frames.empty()) {
             return std::nullopt;
