@@ -12,6 +12,7 @@
 #include "shm_file.hpp"
 
 #if defined(_WIN32)
+#define NOMINMAX
 #include <windows.h>
 #else
 #include <fcntl.h>
@@ -131,13 +132,13 @@ TEST_CASE("what is no file of shared memory is refused") {
 namespace {
 
 /// A file as another process has it open.
-class OpenFile {
+class OtherHolder {
 public:
 #if defined(_WIN32)
-    explicit OpenFile(const std::string& path)
+    explicit OtherHolder(const std::string& path)
         : file_(CreateFileA(path.c_str(), GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, nullptr,
                             OPEN_EXISTING, 0, nullptr)) {}
-    ~OpenFile() {
+    ~OtherHolder() {
         CloseHandle(file_);
     }
     bool lock() const {
@@ -149,8 +150,8 @@ public:
         UnlockFileEx(file_, 0, 1, 0, &where);
     }
 #else
-    explicit OpenFile(const std::string& path) : file_(open(path.c_str(), O_RDWR | O_CLOEXEC)) {}
-    ~OpenFile() {
+    explicit OtherHolder(const std::string& path) : file_(open(path.c_str(), O_RDWR | O_CLOEXEC)) {}
+    ~OtherHolder() {
         close(file_);
     }
     bool lock() const {
@@ -160,8 +161,8 @@ public:
         flock(file_, LOCK_UN);
     }
 #endif
-    OpenFile(const OpenFile&) = delete;
-    OpenFile& operator=(const OpenFile&) = delete;
+    OtherHolder(const OtherHolder&) = delete;
+    OtherHolder& operator=(const OtherHolder&) = delete;
 
 private:
 #if defined(_WIN32)
@@ -181,7 +182,7 @@ private:
 TEST_CASE("the lock is held for as long as the file is mapped") {
     const fake::Folder folder;
     const std::string path = sound_file(folder);
-    const OpenFile node(path);
+    const OtherHolder node(path);
     {
         auto mapping = Mapping::open(path);
         REQUIRE(mapping.ok());
@@ -199,7 +200,7 @@ TEST_CASE("the lock is held for as long as the file is mapped") {
 TEST_CASE("a look at the lock does not keep a client out") {
     const fake::Folder folder;
     const std::string path = sound_file(folder);
-    const OpenFile node(path);
+    const OtherHolder node(path);
     REQUIRE(node.lock());
     auto mapping = std::async(std::launch::async, [&] { return Mapping::open(path); });
     node.unlock();
@@ -209,7 +210,7 @@ TEST_CASE("a look at the lock does not keep a client out") {
 TEST_CASE("whoever has the lock for good is not waited for") {
     const fake::Folder folder;
     const std::string path = sound_file(folder);
-    const OpenFile other(path);
+    const OtherHolder other(path);
     REQUIRE(other.lock());
     CHECK(code_of(Mapping::open(path)) == "no_shared_memory");
 }

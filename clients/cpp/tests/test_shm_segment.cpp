@@ -566,6 +566,25 @@ TEST_CASE("the lease is given back when the memory and its images are gone") {
     CHECK(shows(*masks, 1));
 }
 
+TEST_CASE("the lease is not given back under a request") {
+    SharedNode node;
+    Client client = client_of(node.endpoint(), 20s);
+    std::optional<SharedMemory> memory = SharedMemory::lease(client, memory_of(2)).value_or_throw();
+    std::promise<void> go_on;
+    node.then("segment", [&](SharedNode& there, const Asked& asked) {
+        go_on.get_future().wait();
+        there.segment(asked);
+    });
+    auto found = segment_async(client, drawn(*memory, 4), {}, raw_masks());
+    memory.reset();
+    go_on.set_value();
+    const auto masks = found.get();
+    REQUIRE(masks.ok());
+    CHECK(shows(*masks, 4));
+    while (node.done.get().op() != "return") {
+    }
+}
+
 TEST_CASE("memory and masks may outlive their client") {
     SharedNode node;
     std::optional<SharedMemory> memory;

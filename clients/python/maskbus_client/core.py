@@ -224,8 +224,10 @@ class _Conversation:
                         raise _Lost
                     probe = ""
                     quiet = self._clock() + self._patience
+                self._check_time(link, self._clock())  # messages to others must not hold this one up
             elif isinstance(arrival, Garbage):
                 self._garbage = arrival
+                self._check_time(link, self._clock())
             else:
                 now = self._clock()
                 self._check_time(link, now)

@@ -26,6 +26,7 @@ from maskbus.engine.instance import InstanceDirectory
 from maskbus.engine.launch import Launcher
 from maskbus.node import Bus
 from maskbus.node.describe import limits_of
+from maskbus.socket_pair import socket_pair
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class ChildNode:
     def _open(
         self, config: Config, catalogue: Catalogue, mapping_bytes: int, events: str, launcher: Launcher | None
     ) -> None:
-        self._wake, self._waker = socket.socketpair()
+        self._wake, self._waker = socket_pair()
         self._stack.callback(self._wake.close)
         self._stack.callback(self._waker.close)
         self._waker.setblocking(False)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-import socket
 import threading
 from typing import Any, Final
+
+from maskbus.socket_pair import socket_pair
 
 _INFINITE: Final = 0xFFFFFFFF
 _SIGNALLED: Final = 0
@@ -44,7 +45,7 @@ class EventsBell:
             self._kernel.CloseHandle(self._request)
             raise
         self.address = _ADDRESS + name
-        self.pollable, self._heard = socket.socketpair()
+        self.pollable, self._heard = socket_pair()
         self.pollable.setblocking(False)
         self._thread = threading.Thread(target=self._wait, name="maskbus events", daemon=True)
         self._thread.start()

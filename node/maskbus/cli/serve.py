@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     except CannotBind as error:
         raise CommandFailed(f"{error} {_way_out(str(error), config)}") from None
     signals.bus = bus
+    bus.wake_on_signals()
     ready = [card.name for card in found.cards.values() if card.ready]
     print(ReadyLine(__version__, bus.endpoints, bus.publish_endpoints, ready), flush=True)
     bus.run()

@@ -7,6 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
+from maskbus import removal
+
 PAGE = mmap.PAGESIZE
 
 
@@ -29,13 +31,14 @@ class Slot:
         except OSError as error:
             raise ArenaFull(f"The system has no room for another piece of shared memory: {error.strerror}.") from error
         try:
-            reserve(descriptor, size)
-            self._map = mmap.mmap(descriptor, size)
+            try:
+                reserve(descriptor, size)
+                self._map = mmap.mmap(descriptor, size)
+            finally:
+                os.close(descriptor)
         except OSError as error:
-            path.unlink(missing_ok=True)
+            removal.remove(path)
             raise ArenaFull(f"The system has no {size} bytes of shared memory left.") from error
-        finally:
-            os.close(descriptor)
         self._view = memoryview(self._map)
 
     @property
@@ -71,7 +74,7 @@ class Slot:
         """Unmap and remove the file."""
         self._view.release()
         self._map.close()
-        self.path.unlink(missing_ok=True)
+        removal.remove(self.path)
 
 
 class Arena:

@@ -161,7 +161,7 @@ def _probe_once(requests: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]
     patience = threading.Timer(_PATIENCE, process.kill)
     patience.start()
     try:
-        with contextlib.suppress(BrokenPipeError), process.stdin as questions:
+        with contextlib.suppress(OSError), process.stdin as questions:  # it has ended: EPIPE, on Windows EINVAL
             questions.write("".join(json.dumps(request) + "\n" for request in requests).encode())
         answers = [json.loads(line) for line in process.stdout]
     finally:

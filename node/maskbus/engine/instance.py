@@ -59,6 +59,7 @@ def _sweep(parent: Path) -> int:
         finally:
             if lock >= 0:
                 os.close(lock)
+        shutil.rmtree(directory, ignore_errors=True)  # Windows cannot remove a lock that is open
     return swept
 
 

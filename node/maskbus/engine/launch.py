@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from maskbus.interfaces import Handler
+from maskbus.socket_pair import socket_pair
 from maskbus.worker.channel import Channel
 from maskbus.worker.serve import OutOfMemory, serve
 
@@ -142,7 +143,7 @@ class _ThreadBody:
 
 
 def _pair() -> tuple[socket.socket, socket.socket]:
-    ours, theirs = socket.socketpair()
+    ours, theirs = socket_pair()
     for end in (ours, theirs):
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             end.setsockopt(socket.SOL_SOCKET, option, 1 << 20)
@@ -153,12 +154,28 @@ if sys.platform == "win32":
 
     def _popen(command: list[str], environment: dict[str, str], theirs: socket.socket) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, creationflags=subprocess.CREATE_NEW_PROCESS_GROUP
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=2 if _is_open(2) else subprocess.DEVNULL,  # as below
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,
         )
         assert process.stdin is not None
-        with process.stdin as pipe:
-            pipe.write(theirs.share(process.pid))
+        try:
+            with process.stdin as pipe:
+                pipe.write(theirs.share(process.pid))
+        except BaseException:
+            process.kill()
+            raise
         return process
+
+    def _is_open(descriptor: int) -> bool:
+        """Tell whether there is such a file: programs without a console have no standard error."""
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            return False
+        return True
 else:
 
     def _popen(command: list[str], environment: dict[str, str], theirs: socket.socket) -> subprocess.Popen[bytes]:

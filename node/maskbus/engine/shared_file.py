@@ -12,6 +12,7 @@ import struct
 import sys
 from pathlib import Path
 
+from maskbus import removal
 from maskbus.engine.arena import reserve
 from maskbus_wire import shared_lock
 from maskbus_wire.shared_layout import ENTRY_BYTES, STATE_OFFSET, Entry, Header, entry_offset
@@ -103,12 +104,7 @@ class SharedFile:
             return
         os.close(self._descriptor)
         self._descriptor = -1
-        try:
-            self.path.unlink(missing_ok=True)
-        except OSError:
-            if sys.platform != "win32":
-                raise
-            # Windows does not remove what is still mapped: whoever sweeps the directory next will.
+        removal.remove(self.path)
 
     def _read(self, offset: int, count: int) -> bytes:
         data = _pread(self._descriptor, count, offset)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
+
+from maskbus.socket_pair import socket_pair
 
 T = TypeVar("T")
 
@@ -19,7 +20,7 @@ class Aside:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aside")
         self._finished: deque[Callable[[], None]] = deque()
-        self._wake, self._waker = socket.socketpair()
+        self._wake, self._waker = socket_pair()
         self._wake.setblocking(False)
 
     def fileno(self) -> int:

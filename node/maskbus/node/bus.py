@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 import time
@@ -28,6 +29,7 @@ from maskbus.node.aside import Aside
 from maskbus.node.broker import Broker, Frame
 from maskbus.node.leases import Leases
 from maskbus.node.publisher import Publisher
+from maskbus.socket_pair import socket_pair
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ _REPLIES_WAITING = 1000
 _TOPICS_WAITING = 32
 """Published messages that wait for one subscriber. Beyond, it misses some."""
 _LINGER_MS = 1000
+_STOP = b"s"
 _ZERO_COPY = 16 * 1024
 """From this size on a frame is handed to the socket as it is; below, copying costs less than keeping track."""
 
@@ -84,7 +87,7 @@ class Bus:
         self._poller = zmq.Poller()
         self._handles: dict[int, WorkerHandle] = {}
         self._stop_at: float | None = None
-        self._wake, self._waker = socket.socketpair()
+        self._wake, self._waker = socket_pair()
         self._stack.callback(self._wake.close)
         self._stack.callback(self._waker.close)
         self._waker.setblocking(False)
@@ -139,7 +142,13 @@ class Bus:
     def stop(self) -> None:
         """End `run`. May be called from any thread and from a signal handler; a second call ends it at once."""
         with contextlib.suppress(BlockingIOError, OSError):
-            self._waker.send(b"s")
+            self._waker.send(_STOP)
+
+    def wake_on_signals(self) -> None:
+        """Have `run` see to signals while it waits, where they do not end a poll (Windows). For the main thread."""
+        if sys.platform == "win32":
+            before = signal.set_wakeup_fd(self._waker.fileno())
+            self._stack.callback(signal.set_wakeup_fd, before)
 
     def close(self) -> None:
         """Let go of everything without having run."""
@@ -237,8 +246,8 @@ class Bus:
                 self._publish(retained)
 
     def _take_wake(self) -> None:
-        signals = len(self._wake.recv(64))
-        if self._stop_at is None:
+        signals = self._wake.recv(64).count(_STOP)
+        if signals and self._stop_at is None:
             log.info("Stopping: requests in flight have %g s to finish.", self._config.stop_timeout_s)
             self._stop_at = time.monotonic() + self._config.stop_timeout_s
             self.broker.begin_stop()

@@ -34,6 +34,7 @@ class Lease:
         self._granted = now
         self._was_held = False
         self._readers = [0] * file.header.slots
+        self._answering: set[int] = set()
         self._users = 0
         self._ended = False
 
@@ -53,7 +54,7 @@ class Lease:
             raise WireError("invalid_value", f"The slot is at generation {entry.generation}.", "image.slot.generation")
         if entry.state not in (shared_layout.WRITTEN, shared_layout.READING):
             raise WireError("invalid_value", "Nothing whole has been written to the slot.", "image.slot")
-        if (entry.state == shared_layout.READING) != bool(self._readers[index]):
+        if (entry.state == shared_layout.READING) != bool(self._readers[index]) or index in self._answering:
             raise WireError("invalid_value", "The slot's state is not the client's to choose.", "image.slot")
         encoding = shared_layout.ENCODING_NAMES.get(entry.encoding, "")
         if encoding not in _IMAGES:
@@ -102,9 +103,10 @@ class Lease:
         entry = self._entry(index, "result")
         if entry.generation != generation or generation % 2:
             raise WireError("invalid_value", f"The slot is at generation {entry.generation}.", "result.generation")
-        if entry.state != shared_layout.FREE or self._readers[index]:
+        if entry.state != shared_layout.FREE or self._readers[index] or index in self._answering:
             raise WireError("invalid_value", "The slot is not free.", "result")
         self._users += 1
+        self._answering.add(index)
         taken = Entry(generation=generation + 1, state=shared_layout.ANSWERING, owner=shared_layout.NODE)
         self.file.write_entry(index, taken)
         return Result(self, index, taken)
@@ -126,6 +128,10 @@ class Lease:
             self._was_held = True
             return False
         return self._was_held or now > self._granted + _UNTOUCHED
+
+    def _answered(self, index: int) -> None:
+        self._answering.discard(index)
+        self._release()
 
     def _release(self) -> None:
         self._users -= 1
@@ -192,7 +198,7 @@ class Result:
         file = self._lease.file
         if file.is_open:
             file.write_entry(self._index, replace(self._entry, generation=self.generation, **fields))
-        self._lease._release()
+        self._lease._answered(self._index)
 
 
 class Leases:

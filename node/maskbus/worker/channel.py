@@ -80,7 +80,7 @@ class Channel:
         """
         whole = b"".join(_with_lengths(frames))
         try:
-            return self._socket.send(whole, _DONT_WAIT) == len(whole)
+            return _send_what_fits(self._socket, whole) == len(whole)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as error:
@@ -176,6 +176,17 @@ class Channel:
 
 
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+
+
+def _send_what_fits(connection: socket.socket, data: bytes) -> int:
+    """Send without waiting; return how many bytes. Whoever calls this does not use the socket in another thread."""
+    if _DONT_WAIT:
+        return connection.send(data, _DONT_WAIT)
+    connection.setblocking(False)  # Windows: the socket can be told, a single call cannot
+    try:
+        return connection.send(data)
+    finally:
+        connection.setblocking(True)
 
 
 def _with_lengths(frames: Sequence[Frame]) -> list[Frame]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from maskbus import removal
 from maskbus.interfaces import Image
 from maskbus_wire import compressed_image, raw_image
 from maskbus_wire.checks import COMPRESSED
@@ -39,7 +40,7 @@ class SlotReader:
 
     def forget_removed(self) -> None:
         """Let go of files that the node has removed, so that their memory goes back to the system."""
-        for key in [key for key in self._mappings if not (self._directory / key[0]).exists()]:
+        for key in [key for key in self._mappings if removal.is_removed(self._directory / key[0])]:
             del self._mappings[key]
 
     def _mapping(self, name: str, access: int) -> mmap.mmap:

@@ -272,6 +272,20 @@ def test_answers_to_others_are_passed_over():
     assert World(node).run(SEGMENT).reply.id == "mine"
 
 
+@pytest.mark.parametrize("noise", [[b"", *encode(masks("another"))], [b"junk"]])
+def test_a_peer_that_never_stops_sending_something_else_does_not_outlast_the_deadline(noise):
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "ping":
+            world.reply(pong(plain))
+        for after in range(1, 4000):
+            world.raw(noise, after * 0.001)
+
+    world = World(node)
+    with pytest.raises(DeadlineExceeded):
+        world.run(SEGMENT, deadline=0.5)
+    assert world.now < 101.0
+
+
 def test_nobody_there():
     world = World(lambda world, plain: None)
     with pytest.raises(NodeUnreachable, match="maskbus serve") as caught:

@@ -223,6 +223,13 @@ def test_errors_of_the_caller_are_found_before_anything_is_leased(client: Client
     assert not node.seen
 
 
+def test_nobody_waits_for_slots_who_has_no_time(client: Client, node: Any) -> None:
+    client.segment(picture(), deadline=0.19)
+    assert not node.asked("lease")
+    client.segment(picture())
+    assert node.asked("lease")
+
+
 def test_a_restart_while_a_lease_is_asked_for(client: Client, node: Any, leases: FakeLeases) -> None:
     """The node says nothing to `lease`, and answers all else."""
     original = leases.answer

@@ -222,6 +222,21 @@ def test_a_slot_that_is_read_takes_no_answer_whatever_its_entry_says(lease, clie
     over()
 
 
+@pytest.mark.parametrize("state", [layout.FREE, layout.WRITTEN])
+def test_a_slot_is_answered_to_once_at_a_time_whatever_its_entry_says(lease, client, state):
+    result = lease.answer(1, 0)
+    client.write(1, PIXELS, "rgb8", 5, 4)
+    client.set_entry(1, state=state, generation=2)
+    if state == layout.FREE:
+        with error("invalid_value", "result"):
+            lease.answer(1, 2)
+    else:
+        with error("invalid_value", "image.slot"):
+            lease.image(1, 2)
+    result.drop()
+    lease.answer(1, 2).drop()
+
+
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 

@@ -257,8 +257,11 @@ std::future<Result<Segmentation>> segment_async(Client& client, const SharedImag
                    options = std::move(options)](const std::string& request_id, std::int64_t left) {
         return maskbus::detail::keeping(request->encode(prompt, options, request_id, left), {}, prompt);
     };
+    // The memory goes along: it must not be given back before the request has arrived.
     (*core)->post(std::move(encode), deadline, id,
-                  [request, promise](const Arrival& arrival) { promise->set_value(request->read(arrival)); });
+                  [request, promise, memory = Access::memory(image)](const Arrival& arrival) {
+                      promise->set_value(request->read(arrival));
+                  });
     return future;
 }
 
