@@ -26,7 +26,7 @@ from support.peer import TINY, raw, segment
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
 
-WIDTH, HEIGHT = 600, 400
+WIDTH, HEIGHT = 1600, 1200
 KILLS = ["child"] * 4 + ["parent"] * 3 + ["both"] * 12
 """Per language; "both" is two kills."""
 PYTHON_PARENT = """
@@ -35,8 +35,8 @@ import time
 import numpy as np
 from maskbus_client import Child, ChildDied
 
-image = np.zeros((400, 600, 3), np.uint8)
-child = Child("echo", "4MiB", arguments=sys.argv[1:])
+image = np.zeros((1200, 1600, 3), np.uint8)
+child = Child("echo", arguments=sys.argv[1:])
 for line in sys.stdin:
     x, y = map(int, line.split(","))
     try:
@@ -130,7 +130,7 @@ def test_kill_9(language: str, tmp_path: Path) -> None:
             child = next(process for process in family if process.ppid() == parent.process.pid)
             parent.click(*spot)
             # Some moment of the writing, the waiting, the work, or the reading; these take about as long together.
-            time.sleep(chance.uniform(0.0, 0.004))
+            time.sleep(chance.uniform(0.0, 0.01))
             if victim != "parent":
                 child.kill()
             if victim != "child":

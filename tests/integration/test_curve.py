@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from maskbus.config import ConfigError
 from maskbus_client import Client, Keys, NodeUnreachable
 from maskbus_wire.requests import Ping
+from support.cpp import binary
 from support.nodes import live_node
 from support.peer import Peer
 
@@ -101,3 +104,21 @@ def test_keys_are_not_overwritten(keys: Path) -> None:
 def test_secret_stays_out_of_representations(keys: Path) -> None:
     loaded = Keys.load(keys / "node.key", keys / "arm.key_secret")
     assert loaded.secret not in repr(loaded)
+
+
+def test_the_cpp_client_takes_its_keys_from_the_environment(keys: Path, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (40, 30), "red").save(photo)
+    settings = {"secret_key_file": str(keys / "node.key_secret"), "client_keys_dir": str(keys.parent / "allowed")}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MASKBUS_")}
+    with live_node(models=["echo"], **settings) as node:
+        command = [binary("segment_photo"), photo, "20,15", tmp_path / "mask.pgm", "--endpoint", node.tcp]
+        for name, code in (("arm", 0), ("stranger", 1)):
+            secrets = {
+                "MASKBUS_SERVER_KEY": str(keys / "node.key"),
+                "MASKBUS_CLIENT_KEY": str(keys / f"{name}.key_secret"),
+            }
+            done = subprocess.run(command, env=clean | secrets, capture_output=True, text=True, check=False, timeout=60)
+            assert done.returncode == code, done.stderr
+    with Image.open(tmp_path / "mask.pgm") as mask:
+        assert mask.size == (40, 30)
