@@ -136,14 +136,16 @@ class AsyncClient:
         await self._run(self._operations.keep(handle, deadline, lane))
         return handle
 
-    async def shared_memory(self, *, slots: int, slot_bytes: int, checksum: bool = False) -> AsyncSharedMemory:
+    async def shared_memory(
+        self, *, slots: int, slot_bytes: int, checksum: bool = False, masks: bool = True
+    ) -> AsyncSharedMemory:
         """Lease shared memory from the node, as `Client.shared_memory` does.
 
         It is an asynchronous context manager: `async with await client.shared_memory(…) as memory: …`
         """
         from maskbus_client.shared_memory import AsyncSharedMemory
 
-        memory = AsyncSharedMemory(self._run, self._operations.peer, slots, slot_bytes, checksum=checksum)
+        memory = AsyncSharedMemory(self._run, self._operations.peer, slots, slot_bytes, checksum=checksum, masks=masks)
         await self._run(self._operations.share(memory))
         return memory
 

@@ -16,10 +16,8 @@ _FAREWELL = 0.5
 """Seconds to wait for the answer to `return`. It is a courtesy: the lock tells the node as well."""
 
 
-def lease(
-    peer: Peer, slots: int, slot_bytes: int, *, deadline: float | None = None, once: bool = False, ring: bool = True
-) -> Flow[Lease]:
-    """Lease slots and map them; for `once` see `converse`, for `ring` see `Lease`.
+def lease(peer: Peer, slots: int, slot_bytes: int, *, deadline: float | None = None, once: bool = False) -> Flow[Lease]:
+    """Lease slots and map them; for `once` see `converse`.
 
     Raises:
         NodeError: what the node answered; NoSharedMemory also where its file cannot be opened here.
@@ -28,18 +26,16 @@ def lease(
     request = requests.Lease(id=new_id(), slots=slots, slot_bytes=slot_bytes)
     leased = expect((yield from converse(peer, request, deadline=deadline, once=once)), replies.Leased)
     try:
-        return Lease(leased.lease, Mapping(leased, slots, slot_bytes), ring=ring)
+        return Lease(leased.lease, Mapping(leased, slots, slot_bytes))
     except MaskbusError:
         yield from _return(peer, leased.lease)
         raise
 
 
-def lease_by_the_way(
-    peer: Peer, slots: int, slot_bytes: int, left: float, *, ring: bool = True
-) -> Flow[Lease | NodeError | NodeUnreachable]:
+def lease_by_the_way(peer: Peer, slots: int, slot_bytes: int, left: float) -> Flow[Lease | NodeError | NodeUnreachable]:
     """Do the same for a request that can do without, and has `left` seconds; return the error if there is none."""
     try:
-        return (yield from lease(peer, slots, slot_bytes, deadline=min(_BY_THE_WAY, left / 2), once=True, ring=ring))
+        return (yield from lease(peer, slots, slot_bytes, deadline=min(_BY_THE_WAY, left / 2), once=True))
     except (NodeError, NodeUnreachable) as error:
         return error  # a node that is being restarted may still answer the request itself
 

@@ -27,14 +27,16 @@ _PAUSE = 1.0
 
 
 class Memory:
-    """A ring of slots. May be used from several threads.
+    """Slots that are used again and again. May be shared by several threads.
 
     When the node was restarted, images that are there are sent as bytes, by themselves, and new slots are leased.
     """
 
-    def __init__(self, peer: Peer, slots: int, slot_bytes: int, *, checksum: bool) -> None:
+    def __init__(self, peer: Peer, slots: int, slot_bytes: int, *, checksum: bool, masks: bool) -> None:
         self.peer = peer
         """Whose shared memory it is."""
+        self.masks = masks
+        """Whether large bytes of masks come back in a slot."""
         self._slots = slots
         self._slot_bytes = slot_bytes
         self._checksum = checksum
@@ -133,16 +135,23 @@ class Memory:
 
 
 class SharedMemory(Memory):
-    """A ring of slots of a `Client`. A context manager; `close` it when done."""
+    """Slots of a `Client`. A context manager; `close` it when done."""
 
     def __init__(
-        self, run: Callable[[Flow[None]], None], peer: Peer, slots: int, slot_bytes: int, *, checksum: bool
+        self,
+        run: Callable[[Flow[None]], None],
+        peer: Peer,
+        slots: int,
+        slot_bytes: int,
+        *,
+        checksum: bool,
+        masks: bool,
     ) -> None:
-        super().__init__(peer, slots, slot_bytes, checksum=checksum)
+        super().__init__(peer, slots, slot_bytes, checksum=checksum, masks=masks)
         self._run = run
 
     def image(self, *, height: int, width: int, encoding: str = "rgb8", timeout: float | None = None) -> SharedImage:
-        """Take the next free slot for an image.
+        """Take a free slot for an image.
 
         Args:
             height: Rows.
@@ -157,7 +166,7 @@ class SharedMemory(Memory):
         return self._image(height, width, encoding, timeout)
 
     def copy(self, array: NDArray[Any], *, color: Color = "rgb", timeout: float | None = None) -> SharedImage:
-        """Copy an array, in any form that `segment` takes, to the next free slot. The rest as `image`."""
+        """Copy an array, in any form that `segment` takes, to a free slot. The rest as `image`."""
         return self._copy(array, color, timeout)
 
     def close(self) -> None:
@@ -175,7 +184,7 @@ class SharedMemory(Memory):
 
 
 class AsyncSharedMemory(Memory):
-    """A ring of slots of an `AsyncClient`. An asynchronous context manager; `close` it when done."""
+    """Slots of an `AsyncClient`. An asynchronous context manager; `close` it when done."""
 
     def __init__(
         self,
@@ -185,16 +194,17 @@ class AsyncSharedMemory(Memory):
         slot_bytes: int,
         *,
         checksum: bool,
+        masks: bool,
     ) -> None:
-        super().__init__(peer, slots, slot_bytes, checksum=checksum)
+        super().__init__(peer, slots, slot_bytes, checksum=checksum, masks=masks)
         self._run = run
 
     def image(self, *, height: int, width: int, encoding: str = "rgb8") -> SharedImage:
-        """Take the next free slot for an image, as `SharedMemory.image` does, without waiting for one."""
+        """Take a free slot for an image, as `SharedMemory.image` does, without waiting for one."""
         return self._image(height, width, encoding, None)
 
     def copy(self, array: NDArray[Any], *, color: Color = "rgb") -> SharedImage:
-        """Copy an array to the next free slot, as `SharedMemory.copy` does, without waiting for one."""
+        """Copy an array to a free slot, as `SharedMemory.copy` does, without waiting for one."""
         return self._copy(array, color, None)
 
     async def close(self) -> None:

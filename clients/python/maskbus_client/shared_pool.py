@@ -104,7 +104,7 @@ class Pool:
             if old is not None:
                 # Results that lie there keep what they have. What is under way in it is sent once more, as bytes.
                 yield from leasing.give_back(self._peer, old)
-            found = yield from leasing.lease_by_the_way(self._peer, slots, slot_bytes, left, ring=False)
+            found = yield from leasing.lease_by_the_way(self._peer, slots, slot_bytes, left)
             if not isinstance(found, Lease):
                 self._ask_again = self._peer.clock() + (_LONG_PAUSE if leasing.is_hopeless(found) else _PAUSE)
                 return None

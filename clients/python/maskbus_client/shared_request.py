@@ -63,7 +63,8 @@ def converse(
             if request.image.attachment == 0:
                 placed = yield from pool.place(request.image, attachments[0], request.stamp, deadline)
             lease, slot = placed or (pool.lease, None)
-        if lease is not None and _has_large_answer(request):
+        wanted = image is None or image.memory.masks
+        if lease is not None and wanted and _has_large_answer(request):
             offer = lease.offer()
         named, answer = slot, offer
         while True:

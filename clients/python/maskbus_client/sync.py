@@ -150,13 +150,14 @@ class Client:
         self._run(self._operations.keep(handle, deadline, lane))
         return handle
 
-    def shared_memory(self, *, slots: int, slot_bytes: int, checksum: bool = False) -> SharedMemory:
+    def shared_memory(self, *, slots: int, slot_bytes: int, checksum: bool = False, masks: bool = True) -> SharedMemory:
         """Lease shared memory from the node: images that are written there need not be sent.
 
         Args:
             slots: How many images and results there is room for at a time, 1 to 64.
             slot_bytes: The most that one may have.
             checksum: Whether the node compares each image with its CRC-32. That costs about as much as a copy.
+            masks: Whether large bytes of masks come back in a slot, where one is free; otherwise they are sent.
 
         Raises:
             NoSharedMemory: if the node is on another machine, or gives none.
@@ -165,7 +166,7 @@ class Client:
         """
         from maskbus_client.shared_memory import SharedMemory
 
-        memory = SharedMemory(self._run, self._operations.peer, slots, slot_bytes, checksum=checksum)
+        memory = SharedMemory(self._run, self._operations.peer, slots, slot_bytes, checksum=checksum, masks=masks)
         self._run(self._operations.share(memory))
         return memory
 

@@ -153,12 +153,24 @@ def test_no_edit_while_a_request_is_under_way(
     assert memory.free == 3
 
 
-def test_slots_are_taken_in_turn(client: Client, memory: SharedMemory, leases: FakeLeases) -> None:
-    for _ in range(5):
+def test_the_first_free_slot_is_taken_which_is_warm(client: Client, memory: SharedMemory, leases: FakeLeases) -> None:
+    for _ in range(2):
         with memory.copy(picture()) as image:
             client.segment(image)
+    with memory.copy(picture()), memory.copy(picture()) as second:
+        client.segment(second)
     places = [asked["image"]["slot"]["index"] for asked in (a.plain for a in leases.node.asked("segment"))]
-    assert places == [0, 1, 2, 0, 1]
+    assert places == [0, 0, 1]
+
+
+def test_masks_are_sent_where_the_caller_wants_no_slot_for_them(client: Client, leases: FakeLeases) -> None:
+    for masks in (True, False):
+        with (
+            client.shared_memory(slots=2, slot_bytes=640 * 480, masks=masks) as memory,
+            memory.image(height=480, width=640, encoding="mono8") as image,
+        ):
+            client.segment(image, encoding="raw")
+    assert ["result" in asked.plain for asked in leases.node.asked("segment")] == [True, False]
 
 
 @pytest.mark.parametrize("state", [layout.READING, layout.ANSWERING])
