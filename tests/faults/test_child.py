@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import struct
@@ -55,6 +56,7 @@ class Parent:
     """A program that asks its child for one mask a click, and prints one line for each."""
 
     def __init__(self, language: str, folder: Path, flags: list[str]) -> None:
+        folder.mkdir()
         self.mask = folder / "mask.pgm" if language == "c++" else None
         if self.mask:
             photo = folder / "photo.ppm"
@@ -116,11 +118,15 @@ def test_kill_9(language: str, tmp_path: Path) -> None:
     flags = ["--image-dir", str(directory), "--log-level", "error"]
     rounds = chance.sample(KILLS, len(KILLS))
     parent: Parent | None = None
+    folders = (tmp_path / str(number) for number in itertools.count())
+    spare = [Parent(language, next(folders), flags) for _ in range(2)]  # they start while others are killed
     delivered = lost = 0
     seen: dict[int, psutil.Process] = {}
     try:
         for victim in rounds:
-            parent = parent or Parent(language, tmp_path, flags)
+            if parent is None:
+                parent = spare.pop(0)
+                spare.append(Parent(language, next(folders), flags))
             spot = chance.randrange(1, WIDTH - 1), chance.randrange(1, HEIGHT - 1)
             parent.click(*spot)
             assert parent.whole(*spot)
@@ -146,8 +152,8 @@ def test_kill_9(language: str, tmp_path: Path) -> None:
             else:
                 lost += 1
     finally:
-        if parent is not None:
-            parent.close()
+        for left in filter(None, [parent, *spare]):
+            left.close()
     assert delivered >= len(rounds)
     assert not psutil.wait_procs(list(seen.values()), 10)[1]
     with raw_parent(directory) as successor:  # what was killed is swept by the next
