@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -25,17 +25,11 @@ from maskbus_client import Client
 from maskbus_wire.shared_layout import MAGIC
 from support.cpp import binary
 from support.processes import node_process
+from support.waiting import until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
 PATIENCE = 30.0
 CLIENTS_KILLED = 120
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.005)
 
 
 class SharingClient:

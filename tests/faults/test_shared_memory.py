@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -24,16 +24,10 @@ from maskbus_client import Client, MaskbusError
 from maskbus_wire.shared_layout import MAGIC
 from support import sharing_client
 from support.processes import NodeProcess, node_process
+from support.waiting import until
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="signals and forks are those of POSIX")
 PATIENCE = 30.0
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.005)
 
 
 class Killable:

@@ -1,4 +1,4 @@
-"""Tests that run in the CPython of Windows: its own in inside/, and those of the project that look at files and locks."""
+"""Tests that run in the CPython of Windows: those in inside/, and the project's that look at files and locks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests and answers between programs of Windows, and between them and a node of this system; each one is compared."""
+"""Requests and answers between programs of Windows, and between them and a node of this system, all compared."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from support.processes import node_process
 
 PROGRAM = str(Path(__file__).parent / "programs" / "round_trips.py")

@@ -1,6 +1,5 @@
 """A node of Windows: its signals, its workers, and the lines to them."""
 
-import signal
 import statistics
 import subprocess
 import sys
@@ -48,16 +47,48 @@ def test_a_worker_takes_its_socket_and_ends_with_it():
     assert body.ended() == "exited with code 0"
 
 
-def test_ctrl_break_ends_an_idle_node():
-    command = [sys.executable, "-m", "maskbus", "serve", "--model", "echo", "--default-model", "echo", "--no-preload"]
+SIGNALLED = """
+import os, signal, sys, threading, time
+from maskbus.cli import main
+
+def interrupt():
+    while not os.path.exists(sys.argv[1]):
+        time.sleep(0.01)
+    signal.raise_signal(signal.SIGBREAK)  # as the system does for Ctrl-Break: in a thread of its own
+
+threading.Thread(target=interrupt, daemon=True).start()
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def test_a_signal_ends_an_idle_node(tmp_path):
+    command = [sys.executable, "-c", SIGNALLED, str(tmp_path / "now"), "serve", "--no-preload"]
+    command += ["--model", "echo", "--default-model", "echo"]
     command += ["--bind", "tcp://127.0.0.1:*", "--publish", "tcp://127.0.0.1:*"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-    with subprocess.Popen(command, text=True, creationflags=subprocess.CREATE_NEW_PROCESS_GROUP, **pipes) as node:
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as node:
         try:
             assert " ready: " in node.stdout.readline()
-            node.send_signal(signal.CTRL_BREAK_EVENT)
+            (tmp_path / "now").touch()
             output, log = node.communicate(timeout=30)
         finally:
             node.kill()
     assert (node.returncode, output) == (0, ""), log
     assert "Stopped." in log
+
+
+def test_libraries_can_be_loaded_while_the_parent_is_waited_for():
+    program = (
+        "from maskbus.adapters.parent_watch import on_end_of_input\n"
+        "thread = on_end_of_input(lambda: print('gone', flush=True))\n"
+        "import numpy, cv2; print('loaded', flush=True); thread.join()"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        try:
+            child.stdin.write(b"what nobody reads")
+            child.stdin.flush()
+            assert child.stdout.readline().strip() == b"loaded"
+            child.stdin.close()
+            assert child.stdout.read().strip() == b"gone"
+        finally:
+            child.kill()

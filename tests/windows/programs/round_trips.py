@@ -1,4 +1,4 @@
-"""Ask a node N times for the mask of another box, as round_trips.cpp does: `round_trips.py tcp|shared|child N [ENDPOINT]`.
+"""Ask a node N times for the mask of another box: `round_trips.py tcp|shared|child N [ENDPOINT]`.
 
 Run by the CPython of Windows. Prints how many of how many were right, and the time of the median one.
 """
