@@ -62,9 +62,9 @@ public:
                 }
                 default:
                     if (left > 0) {
-                        constexpr std::uint8_t telling[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xC0, 0xC1, 0xC4,
-                                                            0xC7, 0xCA, 0xCB, 0xCF, 0xD3, 0xDA, 0xDC, 0xDD, 0xDE,
-                                                            0xDF, 0xE0, 0xFF};
+                        constexpr std::uint8_t telling[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xC0,
+                                                            0xC1, 0xC4, 0xC7, 0xCA, 0xCB, 0xCF, 0xD3,
+                                                            0xDA, 0xDC, 0xDD, 0xDE, 0xDF, 0xE0, 0xFF};
                         frame[static_cast<std::size_t>(at)] = telling[below(sizeof telling)];
                     }
             }

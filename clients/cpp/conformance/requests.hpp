@@ -22,8 +22,8 @@ using Json = nlohmann::json;
 using maskbus::detail::Fields;
 using maskbus::detail::Object;
 using maskbus::detail::Reading;
-using maskbus::detail::Where;
 using maskbus::detail::text_of;
+using maskbus::detail::Where;
 
 /// Why a message cannot be said with the client's functions: it sends bytes in one way only, say, or the message is
 /// wrong in a way that C++ types rule out.
@@ -171,8 +171,8 @@ private:
     }
 
     static void alone(const Fields& fields, std::string_view allowed) {
-        for (const char* name : {"attachment", "data", "base64", "shared", "image_id", "slot", "encoding", "width",
-                                 "height", "step"}) {
+        for (const char* name :
+             {"attachment", "data", "base64", "shared", "image_id", "slot", "encoding", "width", "height", "step"}) {
             if (name != allowed && fields.find(name) != nullptr) {
                 throw Unsayable{"a reference to an image beside other fields"};
             }

@@ -135,14 +135,9 @@ inline Json json(const maskbus::Models& value) {
 }
 
 inline Json json(const maskbus::ModelStatistics& value) {
-    return {{"name", value.name},
-            {"queued", json(value.queued)},
-            {"running", value.running},
-            {"answered", value.answered},
-            {"errors", json(value.errors)},
-            {"rate", value.rate},
-            {"p50_ms", value.p50_ms},
-            {"p99_ms", value.p99_ms}};
+    return {{"name", value.name},         {"queued", json(value.queued)}, {"running", value.running},
+            {"answered", value.answered}, {"errors", json(value.errors)}, {"rate", value.rate},
+            {"p50_ms", value.p50_ms},     {"p99_ms", value.p99_ms}};
 }
 
 inline Json json(const maskbus::WorkerStatistics& value) {

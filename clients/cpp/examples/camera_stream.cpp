@@ -34,7 +34,8 @@ constexpr const char* usage =
     "usage: camera_stream [--endpoint E] [--model M] [--frames N] [--rate R] [--width W] [--height H] [--topic T]"
     " [--camera C]\n"
     "\n"
-    "Send frames with a moving disc, and a click into it, publish the masks under a topic, and print a line for each that\n"
+    "Send frames with a moving disc, and a click into it, publish the masks under a topic, and print a line for each "
+    "that\n"
     "comes back over it: number of the frame, area of the mask in pixels, time since the frame was taken.\n"
     "A frame that is overtaken by a newer one before the node takes it is never sent.\n"
     "E: tcp://host:port or ipc://path (default: MASKBUS_ENDPOINT, else tcp://127.0.0.1:7710).\n"
@@ -235,8 +236,8 @@ int main(int count, char** texts) {
     wanted.newest = true;
     wanted.on_error = [](const maskbus::Error& error) { fail(error.message); };
     Viewer viewer;
-    auto masks =
-        client->subscribe(topic, [&viewer](const maskbus::Segmentation& found) { viewer.show(found); }, wanted);
+    auto masks = client->subscribe(
+        topic, [&viewer](const maskbus::Segmentation& found) { viewer.show(found); }, wanted);
     if (!masks) {
         return fail(masks.error().message);
     }

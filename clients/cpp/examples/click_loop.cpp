@@ -19,7 +19,8 @@ constexpr const char* usage =
     "usage: click_loop PHOTO [--endpoint E] [--model M] [--deadline S]\n"
     "\n"
     "Have the node keep a JPEG, PNG or WebP file; then, for each line `X Y LABEL` on standard input (label 1: object,\n"
-    "0: background; left out: 1), print the mask's box, its area, the model's confidence, and how long the click took.\n"
+    "0: background; left out: 1), print the mask's box, its area, the model's confidence, and how long the click "
+    "took.\n"
     "Clicks add up; a line `new` begins anew. Ends with the input.\n"
     "E: tcp://host:port or ipc://path (default: MASKBUS_ENDPOINT, else tcp://127.0.0.1:7710).\n"
     "M: one of the node's models (default: the node's own). S: seconds each answer may take (default: 30).\n"
@@ -52,7 +53,8 @@ int main(int count, char** texts) {
     }
     maskbus::ClientOptions where;
     where.endpoint = arguments.text("endpoint", "");
-    where.deadline = std::chrono::milliseconds(static_cast<int>(arguments.number("deadline", 30, 0.001, 3'600) * 1'000));
+    where.deadline =
+        std::chrono::milliseconds(static_cast<int>(arguments.number("deadline", 30, 0.001, 3'600) * 1'000));
     auto client = maskbus::Client::connect(where);
     if (!client) {
         return fail(client.error().message);

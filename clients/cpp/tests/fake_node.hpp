@@ -255,21 +255,25 @@ public:
         }
     }
     void send_error(const Asked& to, const std::string& code, const std::string& path = "") {
-        send(to, reply("error", to.id()).set("code", code).set("message", "No.").set("path", path).set("queue_length", 7));
+        send(to,
+             reply("error", to.id()).set("code", code).set("message", "No.").set("path", path).set("queue_length", 7));
     }
 
     /// Answer as a node should.
     void answer(const Asked& asked) {
         const std::string op = asked.op();
         if (op == "ping") {
-            send(asked, about(asked).set("endpoints", std::vector<std::string>{endpoint_})
+            send(asked, about(asked)
+                            .set("endpoints", std::vector<std::string>{endpoint_})
                             .set("publish_endpoints", std::vector<std::string>{topics_}));
         } else if (op == "stats") {
             Header model;
             model.set("name", "fake").set("running", running.load());
             send(asked, about(asked).maps("models", {model}).maps("workers", {}));
         } else if (op == "describe") {
-            send(asked, reply(op, asked.id()).maps("models", {}).set("image_encodings", std::vector<std::string>{"rgb8"})
+            send(asked, reply(op, asked.id())
+                            .maps("models", {})
+                            .set("image_encodings", std::vector<std::string>{"rgb8"})
                             .map("limits", Header().set("points", 9)));
         } else if (op == "cancel") {
             send(asked, reply(op, asked.id()).set("cancelled", 1));
@@ -279,8 +283,11 @@ public:
         } else if (op == "embed") {
             const std::string image_id = "image-" + std::to_string(++embedded_);
             images_.insert(image_id);
-            send(asked, reply(op, asked.id()).set("model", "fake").set("width", asked.number("width", 8, "image"))
-                            .set("height", asked.number("height", 6, "image")).set("image_id", image_id));
+            send(asked, reply(op, asked.id())
+                            .set("model", "fake")
+                            .set("width", asked.number("width", 8, "image"))
+                            .set("height", asked.number("height", 6, "image"))
+                            .set("image_id", image_id));
         } else if (const std::string image_id = asked.text("image_id", "image");
                    !image_id.empty() && images_.count(image_id) == 0) {
             send_error(asked, "unknown_image", "image.image_id");
@@ -301,10 +308,16 @@ public:
             bits += row;
         }
         Header mask;
-        mask.set("bbox", std::vector<std::size_t>{0, 0, width / 2, height}).set("area", width / 2 * height)
-            .set("predicted_iou", 0.9).set("stability_score", 0.8).map("bits", Header().set("attachment", 0));
+        mask.set("bbox", std::vector<std::size_t>{0, 0, width / 2, height})
+            .set("area", width / 2 * height)
+            .set("predicted_iou", 0.9)
+            .set("stability_score", 0.8)
+            .map("bits", Header().set("attachment", 0));
         Header header = reply("segment", asked.id());
-        header.set("model", "fake").set("width", width).set("height", height).maps("masks", {mask})
+        header.set("model", "fake")
+            .set("width", width)
+            .set("height", height)
+            .maps("masks", {mask})
             .set("encodings", std::vector<std::string>{"bits"});
         if (const std::int64_t seq = asked.number("seq"); seq >= 0) {
             header.set("seq", seq);
@@ -316,8 +329,14 @@ public:
 
     void publish(const std::string& topic, std::int64_t number, bool retained = false) {
         Header header = reply("segment", "");
-        header.set("model", "fake").set("width", 4).set("height", 3).maps("masks", {}).set("topic", topic)
-            .set("published", number).set("seq", number).set("retained", retained);
+        header.set("model", "fake")
+            .set("width", 4)
+            .set("height", 3)
+            .maps("masks", {})
+            .set("topic", topic)
+            .set("published", number)
+            .set("seq", number)
+            .set("retained", retained);
         publish_raw({topic, header.bytes()});
     }
     void publish_raw(std::vector<std::string> frames) {

@@ -104,8 +104,8 @@ TEST_CASE("async: mask prompts without an owner are copied, too") {
     const Picture picture(640, 480);
     std::vector<std::uint8_t> refined(640 * 480, 255);
     maskbus::Prompt prompt;
-    prompt.mask = maskbus::MaskPrompt{maskbus::MaskEncoding::raw,
-                                      maskbus::Bytes::borrow(refined.data(), refined.size()), {}};
+    prompt.mask =
+        maskbus::MaskPrompt{maskbus::MaskEncoding::raw, maskbus::Bytes::borrow(refined.data(), refined.size()), {}};
     Future future = client.segment_async(picture.view(), prompt);
     refined.assign(refined.size(), 0);
     refined.shrink_to_fit();

@@ -80,10 +80,10 @@ TEST_CASE("deflated bits need zlib, and say so") {
 TEST_CASE("what is not there, or is no pixels here") {
     const auto mask = reply_of(values::segment({values::mask()})).masks().front();
     CHECK(mask.decode().error().code == "no_mask");
-    for (const MaskEncoding encoding : {MaskEncoding::rle, MaskEncoding::bits, MaskEncoding::bits_zlib,
-                                        MaskEncoding::png, MaskEncoding::png_base64, MaskEncoding::polygon,
-                                        MaskEncoding::raw, MaskEncoding::labels, MaskEncoding::logits,
-                                        MaskEncoding::overlay}) {
+    for (const MaskEncoding encoding :
+         {MaskEncoding::rle, MaskEncoding::bits, MaskEncoding::bits_zlib, MaskEncoding::png, MaskEncoding::png_base64,
+          MaskEncoding::polygon, MaskEncoding::raw, MaskEncoding::labels, MaskEncoding::logits,
+          MaskEncoding::overlay}) {
         CHECK(mask.decode(encoding).error().code == "no_mask");
     }
     CHECK(mask.to_prompt().error().code == "no_mask");

@@ -44,9 +44,8 @@ TEST_CASE("a ring around pixels holds these pixels") {
 }
 
 TEST_CASE("a hole is joined by a cut of no width, and rings are a union") {
-    const auto found = polygon::decode({{0, 0, 5, 0, 5, 5, 0, 5, 0, 3, 1, 3, 1, 4, 4, 4, 4, 1, 1, 1, 1, 3, 0, 3},
-                                        {3, 3, 5, 3, 5, 5, 3, 5}},
-                                       5, 5);
+    const auto found = polygon::decode(
+        {{0, 0, 5, 0, 5, 5, 0, 5, 0, 3, 1, 3, 1, 4, 4, 4, 4, 1, 1, 1, 1, 3, 0, 3}, {3, 3, 5, 3, 5, 5, 3, 5}}, 5, 5);
     REQUIRE(found);
     CHECK(*found == pictures::drawn({"#####", "#...#", "#...#", "#..##", "#####"}));
 }

@@ -59,16 +59,16 @@ TEST_CASE("a run of no pixels changes nothing") {
 
 TEST_CASE("what are no runs of that many pixels is refused") {
     CHECK(refused("", 2, 2) == "invalid_value");
-    CHECK(refused("0", 2, 2) == "invalid_value");          // nothing at all
-    CHECK(refused("5", 2, 2) == "invalid_value");          // too many
-    CHECK(refused("3", 2, 2) == "invalid_value");          // too few
-    CHECK(refused("O", 2, 2) == "invalid_value");          // negative
-    CHECK(refused("P", 2, 2) == "invalid_value");          // stops midway
-    CHECK(refused("!4", 2, 2) == "invalid_value");         // below the alphabet
-    CHECK(refused("p4", 2, 2) == "invalid_value");         // above
+    CHECK(refused("0", 2, 2) == "invalid_value");   // nothing at all
+    CHECK(refused("5", 2, 2) == "invalid_value");   // too many
+    CHECK(refused("3", 2, 2) == "invalid_value");   // too few
+    CHECK(refused("O", 2, 2) == "invalid_value");   // negative
+    CHECK(refused("P", 2, 2) == "invalid_value");   // stops midway
+    CHECK(refused("!4", 2, 2) == "invalid_value");  // below the alphabet
+    CHECK(refused("p4", 2, 2) == "invalid_value");  // above
     CHECK(refused("\xff", 2, 2) == "invalid_value");
     CHECK(refused("ooooooooooooooo0", 2, 2) == "invalid_value");
-    CHECK(refused("PPPPPPP4", 2, 2) == "invalid_value");   // eight groups
+    CHECK(refused("PPPPPPP4", 2, 2) == "invalid_value");  // eight groups
     CHECK(refused("00000000000000000000000000000004", 2, 2) == "invalid_value");
     CHECK(refused(std::string(100'000, '0') + "4", 2, 2) == "invalid_value");
     CHECK(refused("4", 2, 2).empty());

@@ -231,7 +231,10 @@ TEST_CASE("a file that others can get at is refused") {
     std::filesystem::create_symlink(path, folder.file("link"));
     CHECK(code_of(Mapping::open(folder.file("link"))) == "no_shared_memory");
     REQUIRE(mkfifo(folder.file("fifo").c_str(), 0600) == 0);
-    CHECK(code_of(Mapping::open(folder.file("fifo"))) == "no_shared_memory");
+    const auto fifo = Mapping::open(folder.file("fifo"));
+    REQUIRE_FALSE(fifo.ok());
+    CHECK(fifo.error().code == "no_shared_memory");
+    CHECK(fifo.error().message == "The file of shared memory is no regular file.");
     CHECK(code_of(Mapping::open("/dev/null")) == "no_shared_memory");
 }
 

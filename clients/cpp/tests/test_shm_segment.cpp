@@ -498,6 +498,21 @@ TEST_CASE("a call that gave up does not get its slots mixed up") {
     await_free(memory, 2);
 }
 
+TEST_CASE("what a lost request names is left as it is") {
+    SharedNode node;
+    Client client = client_of(node.endpoint(), 20s);
+    SharedMemory memory = SharedMemory::lease(client, memory_of(2)).value_or_throw();
+    node.running = 1;
+    node.then("segment", [](SharedNode&, const Asked&) {});
+    CHECK(code_of(segment(client, drawn(memory, 1), {}, raw_masks(100ms))) == "deadline_exceeded");
+    while (node.done.get().op() != "segment") {
+    }
+    // The image is gone here. The node, which might still be about to look, finds what it was told of.
+    CHECK(node.file("lease-1")->entry(0).state == maskbus::shm::SlotState::written);
+    CHECK(node.file("lease-1")->entry(0).generation == 2);
+    await_free(memory, 2);
+}
+
 TEST_CASE("calls that do not block") {
     SharedNode node;
     Client client = client_of(node.endpoint(), 20s);

@@ -65,19 +65,18 @@ Entry picture() {
 
 }  // namespace
 
-TEST_CASE("slots are handed out in turn") {
+TEST_CASE("the first free slot is handed out, which is warm") {
     Memory memory;
     CHECK(memory.table->size() == 3);
     CHECK(memory.table->slot_bytes() == 4096);
-    for (std::size_t turn = 0; turn < 7; ++turn) {
-        const auto index = memory.table->take();
-        REQUIRE(index == turn % 3);
-        memory.table->put_back(*index);
+    for (int turn = 0; turn < 3; ++turn) {
+        REQUIRE(memory.table->take() == std::optional<std::size_t>(0));
+        memory.table->put_back(0);
     }
     // Those that are in use are passed over.
+    REQUIRE(memory.table->take() == std::optional<std::size_t>(0));
     REQUIRE(memory.table->take() == std::optional<std::size_t>(1));
     REQUIRE(memory.table->take() == std::optional<std::size_t>(2));
-    REQUIRE(memory.table->take() == std::optional<std::size_t>(0));
     CHECK(memory.table->take() == std::nullopt);
     memory.table->put_back(2);
     CHECK(memory.table->take() == std::optional<std::size_t>(2));

@@ -31,8 +31,14 @@ std::string wrong(const Map& map, std::vector<Bytes> attachments = {}) {
     return found.error().path;
 }
 
-const Map pong = {{"maskbus", "1.0"},  {"reply", "ping"},          {"id", "1"}, {"node", "a1"}, {"version", "0.1"},
-                  {"uptime_s", 3.5}, {"endpoints", List{"tcp://x"}}, {"publish_endpoints", List{}}};
+const Map pong = {{"maskbus", "1.0"},
+                  {"reply", "ping"},
+                  {"id", "1"},
+                  {"node", "a1"},
+                  {"version", "0.1"},
+                  {"uptime_s", 3.5},
+                  {"endpoints", List{"tcp://x"}},
+                  {"publish_endpoints", List{}}};
 
 }  // namespace
 
@@ -176,7 +182,7 @@ TEST_CASE("announced sizes are compared with the real ones") {
 }
 
 TEST_CASE("an error reply is the node's error, whatever its code") {
-    const Map map = {{"maskbus", "1.1"}, {"reply", "error"},   {"id", "7"},     {"code", "on_strike"},
+    const Map map = {{"maskbus", "1.1"}, {"reply", "error"}, {"id", "7"},        {"code", "on_strike"},
                      {"message", "No."}, {"path", "prompt"}, {"queue_length", 8}};
     const auto opened = wire::open(values::header(map), {});
     REQUIRE(opened);

@@ -90,8 +90,7 @@ TEST_CASE("options of each type go out as that type") {
     options.options = {{"flag", true}, {"count", std::int64_t{-3}}, {"share", 2.0}, {"name", std::string("x")}};
     const auto message = wire::segment(picture, {}, options, "7");
     REQUIRE(message);
-    const auto handle =
-        msgpack::unpack(reinterpret_cast<const char*>(message->header.data()), message->header.size());
+    const auto handle = msgpack::unpack(reinterpret_cast<const char*>(message->header.data()), message->header.size());
     const auto* found = maskbus::detail::find_field(handle.get(), "options");
     REQUIRE(found != nullptr);
     CHECK(maskbus::detail::find_field(*found, "flag")->type == msgpack::type::BOOLEAN);

@@ -94,9 +94,9 @@ public:
     ///
     /// The future becomes ready by the deadline at the latest, and when the client is closed (error `closed`). It may
     /// be thrown away: its destructor does not wait.
-    [[nodiscard]] std::future<Result<Segmentation>> segment_async(
-        ImageView image, Prompt prompt, SegmentOptions options = {},
-        std::shared_ptr<const void> keeps_pixels_alive = nullptr);
+    [[nodiscard]] std::future<Result<Segmentation>>
+    segment_async(ImageView image, Prompt prompt, SegmentOptions options = {},
+                  std::shared_ptr<const void> keeps_pixels_alive = nullptr);
 
     /// Have the node keep an image and compute its embedding; later prompts send no pixels and cost a decode only.
     ///

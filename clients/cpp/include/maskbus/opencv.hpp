@@ -14,8 +14,9 @@
 // Opt-in: nothing else here includes this. Needs OpenCV's core module and no other.
 namespace maskbus {
 
-/// View a picture as OpenCV has it, 8 bits a channel: CV_8UC1 is mono8, CV_8UC3 bgr8, CV_8UC4 bgra8. Rows may be padded,
-/// or be part of a larger picture. Nothing is copied: the picture must stay as it is as long as the view is in use.
+/// View a picture as OpenCV has it, 8 bits a channel: CV_8UC1 is mono8, CV_8UC3 bgr8, CV_8UC4 bgra8. Rows may be
+/// padded, or be part of a larger picture. Nothing is copied: the picture must stay as it is as long as the view is in
+/// use.
 ///
 /// Any other picture, and an empty one, gives an empty view, which is refused when it is sent.
 [[nodiscard]] inline ImageView view(const cv::Mat& picture) {

@@ -22,8 +22,8 @@
 namespace maskbus::wire {
 
 // Requests. `id` stands on the reply; empty only for a REQ socket. What the node would refuse for a reason that can
-// be known here (SPEC.md, sections 8, 9 and 13) is refused with the wire's code and path: `invalid_field`, `invalid_value`,
-// `too_large`, `invalid_image`, `unknown_encoding`.
+// be known here (SPEC.md, sections 8, 9 and 13) is refused with the wire's code and path: `invalid_field`,
+// `invalid_value`, `too_large`, `invalid_image`, `unknown_encoding`.
 
 /// Ask for the masks that `prompt` points at.
 ///

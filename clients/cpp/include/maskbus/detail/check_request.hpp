@@ -39,8 +39,7 @@ inline void check_image(Checks& checks, const wire::Image& image) {
 
 /// What the options of all operations that need a model share.
 template <class Options>
-void check_work(Checks& checks, const Options& options, std::string_view id,
-                std::optional<std::int64_t> deadline_ms) {
+void check_work(Checks& checks, const Options& options, std::string_view id, std::optional<std::int64_t> deadline_ms) {
     checks.name(id, "id");
     checks.name(options.model, "model");
     checks.optional_name(options.frame_id, "frame_id");

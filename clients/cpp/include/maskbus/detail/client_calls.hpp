@@ -141,8 +141,8 @@ inline Result<KeptImage> Client::embed(const ImageView& image, const EmbedOption
     if (Result<wire::Message> sound = wire::embed(image, options, "check"); !sound) {
         return std::move(sound).error();
     }
-    auto kept = std::make_shared<detail::Kept>(
-        core_, detail::OwnedImage::of(image, std::move(keeps_pixels_alive)), options);
+    auto kept =
+        std::make_shared<detail::Kept>(core_, detail::OwnedImage::of(image, std::move(keeps_pixels_alive)), options);
     if (Result<void> done = kept->embed(*core_, {}, *total); !done) {
         return std::move(done).error();
     }

@@ -33,7 +33,8 @@ struct Request {
 ///
 /// A call cannot hang: every wait ends at its deadline at the latest. What happens before that:
 ///
-/// - No answer for a while (`patience`): the client asks, over the same connection, whether the node is there. If it is,
+/// - No answer for a while (`patience`): the client asks, over the same connection, whether the node is there. If it
+/// is,
 ///   and is the same run, the request is being worked on: it is waited for and NOT sent again. If the node does not
 ///   answer either, or is another run than the one that got the request, that goes out again over a fresh connection.
 /// - The reply was lost though the node is well: once a third of the deadline has passed, the probe is `stats`. A node
@@ -273,8 +274,8 @@ private:
         const int done = std::min(peer_.policy.retries - tries_, 20);
         std::random_device random;
         std::uniform_real_distribution<double> jitter(0.5, 1.5);
-        const std::chrono::duration<double, std::milli> pause(
-            static_cast<double>(peer_.policy.back_off.count()) * static_cast<double>(1U << done) * jitter(random));
+        const std::chrono::duration<double, std::milli> pause(static_cast<double>(peer_.policy.back_off.count()) *
+                                                              static_cast<double>(1U << done) * jitter(random));
         const TimePoint until = now + std::chrono::ceil<Milliseconds>(pause);
         if (until >= end_) {
             return false;
@@ -326,10 +327,10 @@ private:
         if (!heard_ && (over || (!peer_.heard && now >= begin_ + peer_.policy.connect_timeout))) {
             if (!check_garbage()) {
                 const auto waited = std::chrono::duration_cast<Milliseconds>(now - begin_).count();
-                finish(Error{codes::unreachable, "Nobody answered at " + peer_.endpoint + " within " +
-                                                     std::to_string(waited) +
-                                                     " ms. Start a node with `maskbus serve`, or name the right endpoint "
-                                                     "(as an option, or in MASKBUS_ENDPOINT)."});
+                finish(Error{codes::unreachable,
+                             "Nobody answered at " + peer_.endpoint + " within " + std::to_string(waited) +
+                                 " ms. Start a node with `maskbus serve`, or name the right endpoint "
+                                 "(as an option, or in MASKBUS_ENDPOINT)."});
             }
             return true;
         }

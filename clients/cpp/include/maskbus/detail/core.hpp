@@ -123,9 +123,8 @@ public:
 
 private:
     static bool borrows(const wire::Message& message) {
-        return std::any_of(message.attachments.begin(), message.attachments.end(), [](const Bytes& bytes) {
-            return bytes.size() >= large && bytes.owner() == nullptr;
-        });
+        return std::any_of(message.attachments.begin(), message.attachments.end(),
+                           [](const Bytes& bytes) { return bytes.size() >= large && bytes.owner() == nullptr; });
     }
 
     /// Wait until the caller's memory is his alone again.

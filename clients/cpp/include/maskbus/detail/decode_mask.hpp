@@ -48,8 +48,8 @@ inline Result<BinaryMask> decode_labels(const Tensor& labels, std::size_t index,
         from += width;
     }
     if (highest > count) {
-        return Error{codes::invalid_value, "The label map names mask " + std::to_string(highest) + " of " +
-                                               std::to_string(count) + "."};
+        return Error{codes::invalid_value,
+                     "The label map names mask " + std::to_string(highest) + " of " + std::to_string(count) + "."};
     }
     return mask;
 }
@@ -94,8 +94,7 @@ inline Result<BinaryMask> decode_as(MaskEncoding encoding, const MasksReply& rep
         case MaskEncoding::polygon:
             return mask.polygon ? polygon::decode(*mask.polygon, width, height, limits) : not_there(encoding);
         case MaskEncoding::labels:
-            return reply.labels ? decode_labels(*reply.labels, index, reply.masks.size(), limits)
-                                : not_there(encoding);
+            return reply.labels ? decode_labels(*reply.labels, index, reply.masks.size(), limits) : not_there(encoding);
         case MaskEncoding::png:
         case MaskEncoding::png_base64:
         case MaskEncoding::logits:

@@ -92,9 +92,7 @@ inline Received receive(const Socket& socket, std::vector<zmq::message_t>& frame
         if (size < 0) {
             frames.clear();
             const int problem = zmq_errno();
-            return problem == EAGAIN ? Received::nothing
-                   : problem == EINTR ? Received::interrupted
-                                      : Received::ended;
+            return problem == EAGAIN ? Received::nothing : problem == EINTR ? Received::interrupted : Received::ended;
         }
         // One frame more than is looked at tells that there were too many.
         if (frames.size() < reply_limits.attachments + 3) {

@@ -36,8 +36,7 @@ public:
         if (!bell) {
             return std::move(bell).error();
         }
-        std::shared_ptr<Pipeline> pipeline(
-            new Pipeline(std::move(context), peer, std::move(keys), *std::move(bell)));
+        std::shared_ptr<Pipeline> pipeline(new Pipeline(std::move(context), peer, std::move(keys), *std::move(bell)));
         try {
             pipeline->thread_ = std::thread([raw = pipeline.get()] { raw->run(); });
         } catch (const std::system_error& error) {

@@ -75,9 +75,9 @@ inline Context new_context() {
 }
 
 inline bool set_keys(Socket& socket, const std::optional<Keys>& keys) noexcept {
-    return !keys || (socket.set(ZMQ_CURVE_SERVERKEY, keys->server) &&
-                     socket.set(ZMQ_CURVE_PUBLICKEY, keys->public_key) &&
-                     socket.set(ZMQ_CURVE_SECRETKEY, keys->secret_key));
+    return !keys ||
+           (socket.set(ZMQ_CURVE_SERVERKEY, keys->server) && socket.set(ZMQ_CURVE_PUBLICKEY, keys->public_key) &&
+            socket.set(ZMQ_CURVE_SECRETKEY, keys->secret_key));
 }
 
 /// Find out whether keys are some, before the first call needs them.
@@ -92,9 +92,9 @@ inline Result<void> check_keys(const Context& context, const std::optional<Keys>
         return std::move(probe).error();
     }
     if (!lengths || !set_keys(*probe, keys)) {
-        return Error{codes::invalid_argument, zmq_has("curve") == 0
-                                                  ? "The ZeroMQ library here was built without CURVE."
-                                                  : "A CURVE key is 40 characters of Z85 text; one of those given is not.",
+        return Error{codes::invalid_argument,
+                     zmq_has("curve") == 0 ? "The ZeroMQ library here was built without CURVE."
+                                           : "A CURVE key is 40 characters of Z85 text; one of those given is not.",
                      "keys"};
     }
     return {};
@@ -119,9 +119,8 @@ inline Result<Socket> connect_socket(Context context, int kind, const std::strin
         socket.set(ZMQ_HEARTBEAT_TIMEOUT, 15'000);
     }
     if (!set_keys(socket, keys) || zmq_connect(socket.handle(), endpoint.c_str()) != 0) {
-        return Error{codes::invalid_argument, "No connection to " + endpoint + " can be made: " +
-                                                  zmq_strerror(zmq_errno()) + ".",
-                     "endpoint"};
+        return Error{codes::invalid_argument,
+                     "No connection to " + endpoint + " can be made: " + zmq_strerror(zmq_errno()) + ".", "endpoint"};
     }
     return opened;
 }

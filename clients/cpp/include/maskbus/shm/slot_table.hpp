@@ -84,7 +84,6 @@ private:
     std::atomic<bool> lost_{false};
     std::mutex mutex_;  // for all that follows
     std::vector<Use> slots_;
-    std::size_t next_ = 0;
 };
 
 }  // namespace maskbus::shm::detail
