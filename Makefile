@@ -8,14 +8,18 @@ CPP := clients/cpp
 CPP_BUILD ?= build/cpp
 CPP_PACKAGES ?= cmake=cmake g++=c++ pkg-config=pkg-config libzmq3-dev cppzmq-dev libmsgpack-cxx-dev zlib1g-dev \
 	doctest-dev nlohmann-json3-dev
+WINDOWS_BUILD ?= build/windows
+WINDOWS_PACKAGES ?= cmake=cmake g++-mingw-w64-x86-64-posix=x86_64-w64-mingw32-g++-posix wine=wine \
+	libzmq3-dev cppzmq-dev libmsgpack-cxx-dev
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test check check-cpp cpp cpp-build cpp-format bench bench-quality clean help
+.PHONY: demo test test-windows check check-cpp cpp cpp-build cpp-format bench bench-quality clean help
 
 help:
 	@echo "make demo           a real photo, a click, a box and a correction through a node; pictures in demo-out/"
 	@echo "                    PHOTO=FILE takes another photo, PICTURE=docs/images/demo.png renews the README's picture"
 	@echo "make test           all tests, Python and C++"
+	@echo "make test-windows   the C++ and Python clients, and the node, as programs of Windows under wine"
 	@echo "make check          format, lint, types, layers"
 	@echo "make cpp            builds the C++ client, its tests and examples in $(CPP_BUILD)/, and runs its tests"
 	@echo "make check-cpp      the C++ sources' format, clang-tidy, and the C++ tests under sanitizers"
@@ -34,6 +38,12 @@ demo: $(VENV)/.extra-demo
 
 test: $(VENV)/.extra-dev cpp
 	@MASKBUS_CPP_BUILD=$(abspath $(CPP_BUILD)) $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# What cannot be installed or fetched is named, what needs it is skipped, and the target fails.
+test-windows: $(VENV)/.extra-dev
+	@$(CPP)/scripts/need.sh --optional $(WINDOWS_PACKAGES)
+	@JOBS=$(JOBS) $(BIN)/python tests/windows/prepare.py $(WINDOWS_BUILD)
+	@MASKBUS_WINDOWS=$(abspath $(WINDOWS_BUILD)) $(BIN)/python -m pytest tests/windows $(PYTEST_ARGS)
 
 check: $(VENV)/.extra-dev
 	@$(BIN)/ruff format --check .
@@ -60,18 +70,20 @@ cpp-format:
 	@$(CPP)/scripts/need.sh clang-format=clang-format
 	@clang-format -i $(CPP_SOURCES)
 
-check-cpp: cpp-build
-	@$(CPP)/scripts/need.sh clang-format=clang-format clang-tidy=clang-tidy
+check-cpp:
+	@$(CPP)/scripts/need.sh $(CPP_PACKAGES) clang-format=clang-format clang-tidy=clang-tidy
 	@clang-format --dry-run --Werror $(CPP_SOURCES)
 	@cd $(CPP) && cmake --preset tidy >/dev/null && cmake --build --preset tidy --parallel $(JOBS)
 	@cd $(CPP) && cmake --preset asan >/dev/null && cmake --build --preset asan --parallel $(JOBS)
 	@cd $(CPP) && ctest --preset asan --parallel $(JOBS)
 
 bench: $(VENV)/.extra-bench
+	@$(CPP)/scripts/need.sh $(CPP_PACKAGES)
 	@$(BIN)/python bench/transport.py --docs
+	@$(BIN)/python bench/native.py --docs
 
 bench-quality: $(VENV)/.extra-bench
 	@$(BIN)/python bench/quality.py --data $(DATA) --docs
 
 clean:
-	@rm -rf $(VENV) demo-out bench-out build dist
+	@rm -rf $(VENV) demo-out bench-out build dist $(CPP)/build

@@ -38,6 +38,7 @@ TARGETS: tuple[Target, ...] = (
     Target("maskbus-tcp", "pyzmq-tcp", "mask", 1.6),
     Target("maskbus-ipc", "pyzmq-ipc", "frame", 2.0),
     Target("maskbus-ipc", "pyzmq-ipc", "mask", 2.0),
+    *(Target(f"maskbus-{how}-ipc", "maskbus-tcp", "frame", 4.0, faster=True) for how in ("shm", "placed")),
     *(
         Target(subject, other, "frame", 1.5, faster=True)
         for subject in ("maskbus-tcp", "maskbus-ipc")
@@ -126,6 +127,14 @@ def judged(results: Results) -> Iterator[tuple[str, str]]:
         goal = f"≥ {target.limit:g}× faster than" if target.faster else f"≤ {target.limit:g}×"
         text = f"{HEADS[target.exchange]}, {labels[target.subject]}, {goal} {labels[target.other]}: {ratio:.2f}×"
         yield "✓" if met else "✗", text
+    bell = median(results, "pyzmq-ipc", "small")
+    for key in ("maskbus-shm-ipc", "maskbus-placed-ipc"):
+        shared = median(results, key, "frame")
+        if shared is None or bell is None:
+            continue
+        ratio = shared / (3 * results["limits"][MEMCPY_WARM]["median_us"] + bell)
+        text = f"{HEADS['frame']}, {labels[key]}, ≤ 1× three warm copies and a bare round trip over ipc: {ratio:.2f}×"
+        yield "✓" if ratio <= 1 else "✗", text
 
 
 def median(results: Results, key: str, exchange: Exchange) -> float | None:

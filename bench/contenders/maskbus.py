@@ -57,9 +57,40 @@ class ClientConnection:
     def close(self) -> None:
         self._client.close()
 
-    def _size(self, image: Pixels) -> tuple[int, int]:
+    def _size(self, image: Any) -> tuple[int, int]:
         result = self._client.segment(image, model=_MODEL, encoding=[])
         return result.height, result.width
+
+
+class SharedConnection(ClientConnection):
+    """The same with `shared_memory=True`: each frame is copied into a slot, and a raw mask comes back in one."""
+
+    def __init__(self, endpoint: str) -> None:
+        from maskbus_client import Client
+
+        self._client = Client(endpoint, deadline=ANSWER_S, shared_memory=True)
+
+    def mask(self, frame: Any) -> npt.NDArray[Any]:
+        result = self._client.segment(frame, model=_MODEL, box=_BOX, encoding="raw")
+        return read_mask(result.masks[0].bytes("raw"))
+
+
+class PlacedConnection(SharedConnection):
+    """A camera that writes into the slot itself: of the frame no more is written here than its first bytes."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(endpoint)
+        self._memory = self._client.shared_memory(slots=4, slot_bytes=HEIGHT * WIDTH * 3)
+
+    def frame(self, frame: Any) -> tuple[int, int]:
+        with self._memory.image(height=HEIGHT, width=WIDTH, encoding="rgb8") as image:
+            image.array[0, :8] = frame[0, :8]
+            return self._size(image)
+
+    def mask(self, frame: Any) -> npt.NDArray[Any]:
+        with self._memory.image(height=HEIGHT, width=WIDTH, encoding="rgb8") as image:
+            image.array[0, :8] = frame[0, :8]
+            return super().mask(image)
 
 
 class PlainConnection:
@@ -113,6 +144,10 @@ class Maskbus(Contender):
     lines = (
         Line("maskbus-tcp", "maskbus node and worker, tcp", "tcp"),
         Line("maskbus-ipc", "maskbus node and worker, ipc", "ipc"),
+        Line("maskbus-shm-tcp", "maskbus, copied into shared memory, rung over tcp", "tcp"),
+        Line("maskbus-shm-ipc", "maskbus, copied into shared memory, rung over ipc", "ipc"),
+        Line("maskbus-placed-tcp", "maskbus, written in shared memory, rung over tcp", "tcp"),
+        Line("maskbus-placed-ipc", "maskbus, written in shared memory, rung over ipc", "ipc"),
         Line("maskbus-plain-tcp", "maskbus asked by a plain REQ socket, tcp", "tcp", reference=True),
         Line("maskbus-plain-ipc", "maskbus asked by a plain REQ socket, ipc", "ipc", reference=True),
     )
@@ -135,4 +170,8 @@ class Maskbus(Contender):
 
     def connect(self, line: Line, endpoints: Endpoints) -> Connection:
         endpoint = endpoints[line.transport]
+        if "-shm-" in line.key:
+            return SharedConnection(endpoint)
+        if "-placed-" in line.key:
+            return PlacedConnection(endpoint)
         return PlainConnection(endpoint) if line.reference else ClientConnection(endpoint)
