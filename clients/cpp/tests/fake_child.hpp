@@ -146,7 +146,7 @@ inline std::string pong(const std::string& id, const std::string& node = "n") {
 }
 
 /// An `error` reply.
-inline std::string error(const std::string& id, const std::string& code) {
+inline std::string error_message(const std::string& id, const std::string& code) {
     msgpack::sbuffer buffer;
     msgpack::pack(buffer, std::map<std::string, std::string>{
                               {"maskbus", "1.1"}, {"reply", "error"}, {"id", id}, {"code", code}, {"message", "No."}});

@@ -60,7 +60,7 @@ TEST_CASE("the object's end is the child's") {
 }
 
 TEST_CASE("errors are the node's, also those without an id") {
-    fake::Child fake([](const std::string&) { return fake::error("", "malformed"); });
+    fake::Child fake([](const std::string&) { return fake::error_message("", "malformed"); });
     Child child = Child::start(fake.options()).value_or_throw();
     const auto reply = child.ping();
     REQUIRE_FALSE(reply);

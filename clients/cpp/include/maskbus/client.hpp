@@ -120,11 +120,11 @@ public:
     /// Subscribe to the results that the node publishes under a topic. Unless the options name an endpoint, the node
     /// is asked for it first. What is published before the node has heard of the subscription is missed, but for the
     /// topic's last value, which it sends to latecomers.
-    [[nodiscard]] Result<Subscription> subscribe(std::string topic, SubscribeOptions options = {});
+    [[nodiscard]] Result<Subscription> subscribe(const std::string& topic, const SubscribeOptions& options = {});
 
     /// As above, with a function that is called with each result, on a thread of the subscription's own, one after the
     /// other. It may use the client and close the subscription. An exception that leaves it goes to `options.on_error`.
-    [[nodiscard]] Result<Subscription> subscribe(std::string topic, std::function<void(Segmentation)> callback,
+    [[nodiscard]] Result<Subscription> subscribe(const std::string& topic, std::function<void(Segmentation)> callback,
                                                  SubscribeOptions options = {});
 
     /// Close all connections and subscriptions. Calls that still wait in other threads end with `closed`, and so does

@@ -219,7 +219,7 @@ inline Result<std::shared_ptr<Feed>> open_feed(Core& core, const std::string& to
 
 }  // namespace detail
 
-inline Result<Subscription> Client::subscribe(std::string topic, SubscribeOptions options) {
+inline Result<Subscription> Client::subscribe(const std::string& topic, const SubscribeOptions& options) {
     if (core_ == nullptr) {
         return detail::moved_away();
     }
@@ -230,7 +230,7 @@ inline Result<Subscription> Client::subscribe(std::string topic, SubscribeOption
     return Subscription(*std::move(feed), false);
 }
 
-inline Result<Subscription> Client::subscribe(std::string topic, std::function<void(Segmentation)> callback,
+inline Result<Subscription> Client::subscribe(const std::string& topic, std::function<void(Segmentation)> callback,
                                               SubscribeOptions options) {
     if (core_ == nullptr) {
         return detail::moved_away();

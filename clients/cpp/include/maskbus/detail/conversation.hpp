@@ -57,8 +57,8 @@ public:
         done,     ///< There is an answer, or an error: `take` it.
     };
     struct Step {
-        Kind kind;
-        TimePoint until;
+        Kind kind = Kind::done;
+        TimePoint until = {};
     };
 
     Conversation(Peer& peer, Request request, Milliseconds total, TimePoint now)

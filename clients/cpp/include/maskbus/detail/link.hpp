@@ -45,7 +45,7 @@ public:
     /// Read a message as it came from the socket: the empty delimiter, the header, the attachments. Nothing where it
     /// was only the answer to the greeting.
     std::optional<Arrival> read(std::vector<zmq::message_t>& frames) {
-        if (frames.size() < 2 || frames[0].size() != 0) {
+        if (frames.size() < 2 || !frames[0].empty()) {
             return garbage("no empty delimiter and header at its beginning");
         }
         if (frames.size() - 2 > reply_limits.attachments) {

@@ -54,16 +54,14 @@ public:
     /// Begin a conversation. `finish` gets its end on the pipeline's thread (or here, once that has been stopped).
     void submit(Request request, Milliseconds deadline, Finish finish) {
         auto call = std::make_unique<Call>(peer_, std::move(request), deadline, std::move(finish));
-        {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            if (!stopping_) {
-                arriving_.push_back(std::move(call));
-            }
-        }
-        if (call != nullptr) {
+        std::unique_lock<std::mutex> lock(mutex_);
+        if (stopping_) {
+            lock.unlock();
             call->finish(closed());
             return;
         }
+        arriving_.push_back(std::move(call));
+        lock.unlock();
         bell_->ring();
     }
 
