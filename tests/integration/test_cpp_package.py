@@ -18,7 +18,10 @@ from maskbus_wire.limits import Limits
 
 SOURCE = Path(__file__).parents[2] / "clients" / "cpp"
 CONSUMERS = SOURCE / "consumers"
+PATIENCE = 280
 STRICT = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
+# The static library is compiled twice, by whoever installs it and by whoever fetches it.
+pytestmark = pytest.mark.timeout(300)
 
 
 def run(*command: str | Path, folder: Path, **environment: str) -> str:
@@ -28,7 +31,7 @@ def run(*command: str | Path, folder: Path, **environment: str) -> str:
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -56,8 +59,14 @@ def prefix(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("cmake") is None:
         missing("CMake is not installed.")
     configure = ["cmake", "-S", exported, "-B", folder / "build", "-DMASKBUS_BUILD_TESTS=OFF"]
-    configure += ["-DMASKBUS_BUILD_EXAMPLES=OFF", f"-DCMAKE_INSTALL_PREFIX={folder / 'first'}"]
-    done = subprocess.run([str(word) for word in configure], capture_output=True, text=True, timeout=110, check=False)
+    configure += [
+        "-DMASKBUS_BUILD_EXAMPLES=OFF",
+        "-DCMAKE_BUILD_TYPE=Debug",
+        f"-DCMAKE_INSTALL_PREFIX={folder / 'first'}",
+    ]
+    done = subprocess.run(
+        [str(word) for word in configure], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     if lacks := re.search(r"maskbus\s+needs[^.]+", done.stderr):
         missing(" ".join(lacks.group().split()) + ".")
     assert done.returncode == 0, done.stderr

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from maskbus_client import Client
 from support.processes import node_process
 
 PROGRAM = str(Path(__file__).parent / "programs" / "round_trips.py")
@@ -57,16 +60,25 @@ def test_python_and_node_of_windows(wine, need, note, request, kind):
     check(done, 50, note, f"Python of Windows, node on Windows, {kind}")
 
 
-def test_a_client_that_died_is_noticed_by_its_lock(wine, need, request):
+def test_a_client_that_died_is_noticed_by_its_lock(wine, need, note, request):
     need("python", "wheels", "project", "libzmq", "programs")
     node = request.getfixturevalue("windows_node")
-    node.log.clear()
-    with wine.started(wine.program("round_trips"), "hold", "12", node.endpoint) as holder:
-        assert holder.stdout.readline().strip() == "held"
-        # Longer than a lease lives that nobody holds: the node sees the lock.
-        assert holder.wait(60) == 3
-        assert not any("taken back" in line for line in node.log)
-    assert node.wait_for("taken back", 10), node.log
+
+    def wait_for_leases(wanted):
+        until = time.monotonic() + 20
+        while client.stats().leases != wanted and time.monotonic() < until:
+            time.sleep(0.05)
+        return client.stats().leases == wanted
+
+    with Client(node.endpoint) as client:
+        assert wait_for_leases(0)
+        with wine.started(wine.program("round_trips"), "hold", "60", node.endpoint) as holder:
+            assert holder.stdout.readline().strip() == "held"
+            with pytest.raises(subprocess.TimeoutExpired):
+                holder.wait(11)  # a lease whose lock nobody holds lives for ten seconds
+            assert client.stats().leases == 1
+        assert wait_for_leases(0)
+    note("a client that is killed loses its lease, one that lives keeps it")
 
 
 @pytest.mark.parametrize("events", ["-", "maskbus-test-events"])

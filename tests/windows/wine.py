@@ -80,7 +80,8 @@ class Wine:
         self._server("--wait")
 
     def _server(self, *arguments: str) -> None:
-        subprocess.run(["wineserver", *arguments], env=self.environment, check=False, timeout=60)
+        if self.is_there():
+            subprocess.run(["wineserver", *arguments], env=self.environment, check=False, timeout=60)
 
     @staticmethod
     def _program() -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def on_end_of_input(tell: Callable[[], None], descriptor: int = 0) -> threading.
 
     def read() -> None:
         try:
-            while os.read(descriptor, 4096):
+            while _read(descriptor):
                 pass
         except OSError:
             pass  # an end like any other
@@ -71,3 +72,30 @@ def on_end_of_input(tell: Callable[[], None], descriptor: int = 0) -> threading.
     thread = threading.Thread(target=read, name="maskbus parent", daemon=True)
     thread.start()
     return thread
+
+
+if sys.platform == "win32":
+    import ctypes
+    import msvcrt
+
+    _PAUSE = 0.02
+
+    def _read(descriptor: int) -> bool:
+        """Throw away what has come through a pipe; False at its end.
+
+        Never waits in a read: for as long, no other thread could ask the system what standard input is, and libraries
+        do so when they are loaded.
+        """
+        count = ctypes.c_uint32()
+        handle = ctypes.c_void_p(msvcrt.get_osfhandle(descriptor))
+        if not ctypes.windll.kernel32.PeekNamedPipe(handle, None, 0, None, ctypes.byref(count), None):
+            return False
+        if count.value:
+            return bool(os.read(descriptor, min(count.value, 4096)))
+        time.sleep(_PAUSE)
+        return True
+else:
+
+    def _read(descriptor: int) -> bool:
+        """Wait for what comes through a pipe and throw it away; False at its end."""
+        return bool(os.read(descriptor, 4096))
