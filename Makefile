@@ -13,7 +13,7 @@ WINDOWS_PACKAGES ?= cmake=cmake g++-mingw-w64-x86-64-posix=x86_64-w64-mingw32-g+
 	libzmq3-dev cppzmq-dev libmsgpack-cxx-dev
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test test-windows check check-cpp cpp cpp-build cpp-format bench bench-quality clean help
+.PHONY: demo test test-windows check check-cpp sanitize-cpp cpp cpp-build cpp-format bench bench-quality clean help
 
 help:
 	@echo "make demo           a real photo, a click, a box and a correction through a node; pictures in demo-out/"
@@ -22,7 +22,8 @@ help:
 	@echo "make test-windows   the C++ and Python clients, and the node, as programs of Windows under wine"
 	@echo "make check          format, lint, types, layers"
 	@echo "make cpp            builds the C++ client, its tests and examples in $(CPP_BUILD)/, and runs its tests"
-	@echo "make check-cpp      the C++ sources' format, clang-tidy, and the C++ tests under sanitizers"
+	@echo "make check-cpp      the C++ sources' format, and clang-tidy"
+	@echo "make sanitize-cpp   the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make bench          the bus beside what else one could use; writes docs/performance.md"
 	@echo "make bench-quality  the built-in model on photos with masks in DATA=$(DATA); writes docs/performance.md"
 
@@ -74,6 +75,9 @@ check-cpp:
 	@$(CPP)/scripts/need.sh $(CPP_PACKAGES) clang-format=clang-format clang-tidy=clang-tidy
 	@clang-format --dry-run --Werror $(CPP_SOURCES)
 	@cd $(CPP) && cmake --preset tidy >/dev/null && cmake --build --preset tidy --parallel $(JOBS)
+
+sanitize-cpp:
+	@$(CPP)/scripts/need.sh $(CPP_PACKAGES)
 	@cd $(CPP) && cmake --preset asan >/dev/null && cmake --build --preset asan --parallel $(JOBS)
 	@cd $(CPP) && ctest --preset asan --parallel $(JOBS)
 
