@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,9 @@ ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT.parent / "shared" / "data"
 
 
-def run(script: str, *arguments: str) -> str:
+def run(script: str, *arguments: str, seconds: float = 110) -> str:
     command = [sys.executable, str(ROOT / "bench" / script), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -39,3 +40,11 @@ def test_quality(tmp_path: Path) -> None:
 
 def test_quality_without_photos(tmp_path: Path) -> None:
     assert run("quality.py", "--data", str(tmp_path)) is not None
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="CMake is not installed: make cpp")
+def test_native() -> None:
+    printed = run("native.py", "--quick", seconds=390)
+    assert "maskbus, written in shared memory, rung over ipc" in printed
+    assert "a click on a kept image" in printed
