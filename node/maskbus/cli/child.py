@@ -5,10 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
-from importlib.util import find_spec
-from types import FrameType
 
 from msgspec.structs import replace
 
@@ -16,26 +13,10 @@ from maskbus.adapters.child import SMALLEST, ChildFailed, ChildNode
 from maskbus.adapters.events_windows import NoEvents
 from maskbus.cli import flags
 from maskbus.cli.failure import CommandFailed
+from maskbus.cli.long_running import Signals, begin, require_installed
 from maskbus.config import Config, Effective
-from maskbus.engine import catalogue
 
 log = logging.getLogger(__name__)
-
-
-class _Signals:
-    """End the process before the child is there, and the child once it is; its second signal ends it at once."""
-
-    def __init__(self) -> None:
-        self.child: ChildNode | None = None
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
-                signal.signal(number, self._received)
-
-    def _received(self, number: int, frame: FrameType | None) -> None:
-        if self.child is None:
-            raise SystemExit(128 + number)
-        self.child.stop()
 
 
 class _Output:
@@ -55,29 +36,17 @@ class _Output:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve the parent; return 0 once it is gone."""
-    for name in ("cv2", "psutil", "xxhash"):
-        if find_spec(name) is None:  # found out now, and not by a worker or by the first request
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-    signals = _Signals()
+    require_installed()
+    signals = Signals()
     output = _Output()
     effective = flags.load(arguments)
     config = _default_model(effective)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=config.log_level.upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-    )
-    for warning in effective.warnings:
-        log.warning("%s", warning)
     if arguments.mapping < SMALLEST:
         raise CommandFailed(f"--mapping: a mapping has at least {SMALLEST} bytes, not {arguments.mapping}.")
-    found = catalogue.read(config)
-    for card in found.cards.values():
-        if not card.ready:
-            log.warning("The model %s cannot run: %s", card.name, card.missing)
+    found = begin(effective, config)
     try:
         child = ChildNode(config, found, arguments.mapping, events=arguments.events)
-        signals.child = child
+        signals.running = child
         child.run(output.announce)
     except (ChildFailed, NoEvents) as error:
         raise CommandFailed(str(error)) from None
