@@ -30,6 +30,7 @@ _PLACEHOLDERS = {
     "client_keys_dir": "DIR",
     "secret_key_file": "FILE",
     "log_level": "LEVEL",
+    "leased_bytes_per_client": "BYTES",
 }
 _UNITS = {"_ms": "MS", "_s": "SECONDS", "_bytes": "BYTES", "_pixels": "PIXELS"}
 _LISTS = (list[str], list[str] | None)
