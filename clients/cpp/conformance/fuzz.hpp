@@ -78,6 +78,7 @@ private:
 /// Look at all that a reply holds; return whether it could be read.
 inline bool look(const Frame& header, const std::vector<Frame>& attachments) {
     std::vector<maskbus::Bytes> parts;
+    parts.reserve(attachments.size());
     for (const Frame& part : attachments) {
         parts.push_back(maskbus::Bytes::own(part));
     }
