@@ -12,7 +12,8 @@
 class Arguments {
 public:
     /// Read a command line. Prints the usage and ends the program for --help, and for what it does not know.
-    Arguments(int count, char** texts, std::string usage, std::size_t positional, std::vector<std::string> options)
+    Arguments(int count, char** texts, std::string usage, std::size_t positional,
+              const std::vector<std::string>& options)
         : usage_(std::move(usage)) {
         for (int index = 1; index < count; ++index) {
             const std::string text = texts[index];

@@ -67,7 +67,7 @@ Frame draw(std::int64_t seq, std::uint32_t width, std::uint32_t height) {
     frame.pixels.assign(std::size_t{3} * width * height, 40);
     const double radius = 0.15 * std::min(width, height);
     const double angle = 2 * 3.141592653589793 * static_cast<double>(seq % 100) / 100;
-    frame.click = {width / 2 + std::cos(angle) * width / 4, height / 2 + std::sin(angle) * height / 4};
+    frame.click = {width * (0.5 + std::cos(angle) / 4), height * (0.5 + std::sin(angle) / 4)};
     for (std::uint32_t y = 0; y < height; ++y) {
         for (std::uint32_t x = 0; x < width; ++x) {
             if (std::hypot(x - frame.click.x, y - frame.click.y) <= radius) {

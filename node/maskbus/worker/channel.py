@@ -9,10 +9,12 @@ itself, on one machine.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -24,6 +26,8 @@ _COUNT = struct.Struct("<I")
 _DIRECT = 64 * 1024
 """From this size on, a frame is received straight into its own memory."""
 _MOST_FRAMES = 1 << 20
+_MOMENT = 500e-6
+"""Seconds. Longer than a client takes from an answer to its next small request, or frame in shared memory."""
 
 
 class ChannelClosed(Exception):
@@ -54,6 +58,7 @@ class Channel:
         self._lengths: deque[int] = deque()
         self._large: bytearray | None = None
         self._filled = 0
+        self._brisk = False
 
     def fileno(self) -> int:
         """Return the socket's descriptor, for a poller."""
@@ -87,9 +92,21 @@ class Channel:
             raise ChannelClosed(str(error)) from None
 
     def receive(self) -> list[Frame]:
-        """Wait for the next message and return its frames. Raises `ChannelClosed`."""
+        """Wait for the next message and return its frames. Raises `ChannelClosed`.
+
+        Messages that have been coming one right after the other are awaited awake for a moment: to be woken takes a
+        process as long as all of its own work on a small request. Whoever else wants the processor goes first.
+        """
+        begin = time.perf_counter()
         while not self._inbox:
-            self._read(0)
+            if not (self._brisk and time.perf_counter() < begin + _MOMENT):
+                self._read(0)
+                continue
+            try:
+                self._read(_DONT_WAIT)
+            except BlockingIOError:
+                os.sched_yield()
+        self._brisk = _CAN_WATCH and time.perf_counter() < begin + _MOMENT
         return self._inbox.popleft()
 
     def poll(self) -> list[list[Frame]]:
@@ -176,6 +193,7 @@ class Channel:
 
 
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+_CAN_WATCH = bool(_DONT_WAIT) and hasattr(os, "sched_yield")
 
 
 def _send_what_fits(connection: socket.socket, data: bytes) -> int:

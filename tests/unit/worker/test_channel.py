@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from maskbus.worker.channel import Channel, ChannelClosed, pack, unpack
+from maskbus.worker.channel import _CAN_WATCH, Channel, ChannelClosed, pack, unpack
 
 SEED = 7710
 
@@ -205,3 +205,44 @@ def test_threads_that_send_at_once_do_not_mix(line):
         writer.join()
     assert sorted(message[0] for message in received) == [b"a"] * 20 + [b"b"] * 20 + [b"c"] * 20
     assert all(message == [message[0], message[0] * 30_000, message[0] * 70_000] for message in received)
+
+
+def watch(monkeypatch, moment):
+    """Return the list that grows each time a channel awaits a message awake; `moment` is how long it would."""
+    yields = []
+    monkeypatch.setattr("maskbus.worker.channel._MOMENT", moment)
+    monkeypatch.setattr("maskbus.worker.channel.os.sched_yield", lambda: yields.append(None))
+    return yields
+
+
+@pytest.mark.skipif(not _CAN_WATCH, reason="sockets of this system cannot be looked at without waiting")
+def test_messages_that_come_one_after_the_other_are_awaited_awake(line, monkeypatch):
+    ours, theirs = line
+    yields = watch(monkeypatch, 30.0)
+    theirs.send([b"first"])
+    assert ours.receive() == [b"first"]
+    assert not yields  # it was there
+    threading.Timer(0.05, theirs.send, [[b"second"]]).start()
+    assert ours.receive() == [b"second"]
+    assert yields
+
+
+@pytest.mark.skipif(not _CAN_WATCH, reason="sockets of this system cannot be looked at without waiting")
+def test_nobody_stays_awake_for_messages_that_come_seldom(line, monkeypatch):
+    ours, theirs = line
+    yields = watch(monkeypatch, 0.0)
+    for message in (b"first", b"second"):
+        threading.Timer(0.02, theirs.send, [[message]]).start()
+        assert ours.receive() == [message]
+    assert not yields
+
+
+@pytest.mark.skipif(not _CAN_WATCH, reason="sockets of this system cannot be looked at without waiting")
+def test_who_stays_awake_notices_the_end(line, monkeypatch):
+    ours, theirs = line
+    watch(monkeypatch, 30.0)
+    theirs.send([b"first"])
+    ours.receive()
+    threading.Timer(0.02, theirs.close).start()
+    with pytest.raises(ChannelClosed):
+        ours.receive()
