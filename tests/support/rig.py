@@ -56,7 +56,7 @@ class Rig:
     def _run_aside(work: Any, then: Any) -> None:
         try:
             outcome = work()
-        except OSError as error:
+        except Exception as error:
             outcome = error
         then(outcome)
 

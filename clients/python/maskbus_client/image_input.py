@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -40,12 +41,12 @@ class PreparedImage(NamedTuple):
     """Whether the attachment is the caller's own memory."""
 
 
-class ImageSource:
+class ImageSource(ABC):
     """An image that knows itself how it goes into a request."""
 
+    @abstractmethod
     def prepare(self) -> PreparedImage:
         """Return it as it is sent where nothing is shared."""
-        raise NotImplementedError
 
 
 def kept(image_id: str, size: tuple[int, int] | None, show: Picture) -> PreparedImage:

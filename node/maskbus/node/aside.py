@@ -27,8 +27,8 @@ class Aside:
         """Return the descriptor that is readable when `take` has something to do."""
         return self._wake.fileno()
 
-    def run(self, work: Callable[[], T], then: Callable[[T | OSError], None]) -> None:
-        """Have `work` done; `take` calls `then` with what it returned, or with the OSError it raised."""
+    def run(self, work: Callable[[], T], then: Callable[[T | Exception], None]) -> None:
+        """Have `work` done; `take` calls `then` with what it returned, or raised."""
         self._thread.submit(self._run, work, then)
 
     def take(self) -> None:
@@ -45,11 +45,11 @@ class Aside:
         self._wake.close()
         self._waker.close()
 
-    def _run(self, work: Callable[[], T], then: Callable[[T | OSError], None]) -> None:
-        outcome: T | OSError
+    def _run(self, work: Callable[[], T], then: Callable[[T | Exception], None]) -> None:
+        outcome: T | Exception
         try:
             outcome = work()
-        except OSError as error:
+        except Exception as error:  # whatever it is, somebody waits for an answer
             outcome = error
         self._finished.append(partial(then, outcome))
         self._waker.send(b"f")

@@ -34,7 +34,7 @@ Sender = Callable[[Any, Sequence[Frame]], bool]
 """Sends frames along a route; tells whether they could be handed over."""
 Topics = Callable[[Sequence[Frame]], None]
 """Publishes frames, the topic first."""
-Aside = Callable[[Callable[[], SharedFile], Callable[["SharedFile | OSError"], None]], None]
+Aside = Callable[[Callable[[], SharedFile], Callable[["SharedFile | Exception"], None]], None]
 """Does the first outside the loop, and then the second on it, with what came of the first."""
 
 
@@ -265,11 +265,16 @@ class Broker:
             raise WireError("no_shared_memory", "Shared memory is for peers on the node's own machine.")
         make = self._leases.prepare(request.slots, request.slot_bytes, route)
 
-        def granted(made: SharedFile | OSError) -> None:
-            if isinstance(made, OSError):
+        def granted(made: SharedFile | Exception) -> None:
+            if isinstance(made, Exception):
                 self._leases.give_up(request.slots, request.slot_bytes, route)
-                reason = made.strerror or "it is full"
-                self._refuse(route, envelope, WireError("busy", f"The system has no room for the lease: {reason}."))
+                if isinstance(made, OSError):
+                    reason = made.strerror or "it is full"
+                    error = WireError("busy", f"The system has no room for the lease: {reason}.")
+                else:
+                    log.error("A lease could not be made.", exc_info=made)
+                    error = WireError("internal", "The lease could not be made; the node's log has more.")
+                self._refuse(route, envelope, error)
                 return
             lease = self._leases.grant(made, route, time.monotonic())
             header = made.header

@@ -604,15 +604,19 @@ def test_peers_of_other_machines_get_no_shared_memory(rig):
     assert (reply.code, reply.id) == ("no_shared_memory", "l")
 
 
-def test_a_system_without_room_is_busy_and_nothing_stays_counted(rig, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    ("failure", "code", "words"),
+    [(OSError(28, "No space left on device"), "busy", "No space left"), (ValueError("odd"), "internal", "log")],
+)
+def test_a_lease_that_cannot_be_made_is_answered_and_nothing_stays_counted(rig, monkeypatch, failure, code, words):
+    def fail(*_):
+        raise failure
 
-    monkeypatch.setattr("maskbus.node.leases.SharedFile", full)
+    monkeypatch.setattr("maskbus.node.leases.SharedFile", fail)
     for _ in range(3):
         reply = rig.ask(requests.Lease(id="l", slots=64, slot_bytes=3 << 20))
-        assert reply.code == "busy"
-        assert "No space left" in reply.message
+        assert reply.code == code
+        assert words in reply.message
     assert rig.ask(requests.Stats()).leases == 0
 
 
