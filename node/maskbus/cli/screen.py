@@ -112,6 +112,7 @@ def _figures(statistics: Statistics) -> list[Text]:
     unread = f", {statistics.unanswerable} replies undeliverable" if statistics.unanswerable else ""
     return [
         Text(f"images     {statistics.images} kept; shared memory: {used} used of {reserved} reserved"),
+        Text(f"leases     {statistics.leases} held by clients, {amount(statistics.leased_bytes)}"),
         Text(f"messages   {statistics.received} received, {statistics.rejected} rejected{unread}"),
         Text(f"memory     {amount(statistics.rss_bytes)} in the node's own process"),
     ]

@@ -49,6 +49,8 @@ BUSY = Statistics(
     images=2,
     shm_bytes=64 * 1024 * 1024,
     shm_used_bytes=1024,
+    leases=3,
+    leased_bytes=75 * 1024 * 1024,
     rss_bytes=45 * 1024 * 1024,
     received=9000,
     rejected=17,
@@ -80,6 +82,7 @@ def test_everything_is_there() -> None:
         "camera/19",
         "and 8 more",
         "2 kept; shared memory: 1.0 KiB used of 64 MiB reserved",
+        "3 held by clients, 75 MiB",
         "9000 received, 17 rejected, 3 replies undeliverable",
         "45 MiB in the node's own process",
     ):
