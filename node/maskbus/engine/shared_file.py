@@ -17,7 +17,7 @@ from maskbus.engine.arena import reserve
 from maskbus_wire import shared_lock
 from maskbus_wire.shared_layout import ENTRY_BYTES, STATE_OFFSET, Entry, Header, entry_offset
 
-_WINDOWS_TEXT = getattr(os, "O_BINARY", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 class FileCut(Exception):
@@ -42,7 +42,7 @@ class SharedFile:
         token = secrets.token_bytes(16) if with_token else bytes(16)
         self.header = Header(secrets.randbits(63), slots, slot_bytes, token)
         self.path = directory / secrets.token_hex(12)
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _WINDOWS_TEXT
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _BINARY
         self._descriptor = os.open(self.path, flags, 0o600)
         try:
             reserve(self._descriptor, self.header.file_bytes)
