@@ -24,6 +24,7 @@ from maskbus.interfaces import (
     Availability,
     DecodeOptions,
     Embedding,
+    FoundObject,
     Handler,
     HandlerError,
     Image,
@@ -47,6 +48,9 @@ class FreeJob:
     def remaining(self) -> float:
         """Return an hour."""
         return 3600.0
+
+    def progress(self, done: int, total: int, found: Sequence[FoundObject] = ()) -> None:
+        """Take note of nothing."""
 
 
 class CancelledJob(FreeJob):

@@ -8,6 +8,7 @@ from maskbus.interfaces.errors import (
     ModelUnavailable,
     UnsupportedPrompt,
 )
+from maskbus.interfaces.everything import Candidates, EverythingSettings, Found, FoundObject, GridDecoder
 from maskbus.interfaces.handler import (
     Availability,
     DecodeOptions,
@@ -20,13 +21,19 @@ from maskbus.interfaces.handler import (
 from maskbus.interfaces.image import Image
 from maskbus.interfaces.masks import Masks
 from maskbus.interfaces.prompt import Prompt
+from maskbus.interfaces.tracker import Tracked, Tracker, TrackerOptions
 
 __all__ = [
     "Availability",
     "BadPrompt",
+    "Candidates",
     "DeadlinePassed",
     "DecodeOptions",
     "Embedding",
+    "EverythingSettings",
+    "Found",
+    "FoundObject",
+    "GridDecoder",
     "Handler",
     "HandlerError",
     "Image",
@@ -37,5 +44,8 @@ __all__ = [
     "ModelInfo",
     "ModelUnavailable",
     "Prompt",
+    "Tracked",
+    "Tracker",
+    "TrackerOptions",
     "UnsupportedPrompt",
 ]

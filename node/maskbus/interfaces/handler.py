@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from maskbus.interfaces.errors import UnsupportedPrompt
+from maskbus.interfaces.everything import DEFAULT_EVERYTHING, EverythingSettings, FoundObject
 from maskbus.interfaces.image import Image
 from maskbus.interfaces.masks import Masks
 from maskbus.interfaces.prompt import Prompt
+from maskbus.interfaces.tracker import Tracker, TrackerOptions
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class ModelInfo:
     """Whether it answers logits."""
     cache_embeddings: bool = True
     """Whether embeddings are worth keeping. Where not, the image's digest is not computed either."""
+    everything: EverythingSettings = DEFAULT_EVERYTHING
+    """The preset "default" of everything mode for this model. Whoever takes points can do everything mode."""
+    tracks: bool = False
+    """Whether it follows objects through a video: `Handler.tracker`."""
+    batch: int = 1
+    """How many images `embed` is given at once where so many wait."""
     offered: bool = True
     """Whether it is served unless the configuration says otherwise."""
     homepage: str = ""
@@ -70,6 +79,15 @@ class Job(Protocol):
 
     def remaining(self) -> float:
         """Return the seconds left until the deadline."""
+
+    def progress(self, done: int, total: int, found: Sequence[FoundObject] = ()) -> None:
+        """Tell how far a long job is; the requester hears of it if it asked to.
+
+        Args:
+            done: Points that have been decoded.
+            total: Points in all.
+            found: Masks found since the last call. They are candidates: duplicates are removed at the end.
+        """
 
 
 class Embedding(Protocol):
@@ -118,6 +136,10 @@ class Handler(ABC):
     @abstractmethod
     def decode(self, embedding: Embedding, prompt: Prompt, options: DecodeOptions, job: Job) -> Masks:
         """Return the masks that `prompt` points at, in the size of the image the embedding was made of."""
+
+    def tracker(self, options: TrackerOptions) -> Tracker:
+        """Begin to follow objects through a video. Only where `info.tracks`."""
+        raise UnsupportedPrompt(f"{self.context.model} does not follow objects through a video.")
 
     def close(self) -> None:  # noqa: B027 — most handlers hold nothing that must be given back
         """Give back what the model holds. Called once, when the worker stops."""

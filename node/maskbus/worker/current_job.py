@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
-from maskbus.interfaces import DeadlinePassed, JobAborted
+from maskbus.interfaces import DeadlinePassed, FoundObject, JobAborted
 from maskbus.worker.channel import Channel, unpack
 
 
@@ -59,3 +60,6 @@ class CurrentJob:
     def remaining(self) -> float:
         """Return the seconds left until the deadline."""
         return self._deadline - time.monotonic()
+
+    def progress(self, done: int, total: int, found: Sequence[FoundObject] = ()) -> None:
+        """Tell the node how far the job is."""

@@ -1,0 +1,1 @@
+"""Everything mode: a grid of points, filters, and no mask twice."""
