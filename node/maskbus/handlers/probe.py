@@ -26,6 +26,7 @@ def describe(handler: type[Handler], context: LoadContext) -> dict[str, Any]:
         "multimask": info.multimask,
         "has_logits": info.has_logits,
         "cache_embeddings": info.cache_embeddings,
+        "tracks": info.tracks,
         "offered": info.offered,
         "homepage": info.homepage,
         "ready": availability.ready,

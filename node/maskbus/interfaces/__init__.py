@@ -8,7 +8,14 @@ from maskbus.interfaces.errors import (
     ModelUnavailable,
     UnsupportedPrompt,
 )
-from maskbus.interfaces.everything import Candidates, EverythingSettings, Found, FoundObject, GridDecoder
+from maskbus.interfaces.everything import (
+    DEFAULT_EVERYTHING,
+    Candidates,
+    EverythingSettings,
+    Found,
+    FoundObject,
+    GridDecoder,
+)
 from maskbus.interfaces.handler import (
     Availability,
     DecodeOptions,
@@ -24,6 +31,7 @@ from maskbus.interfaces.prompt import Prompt
 from maskbus.interfaces.tracker import Tracked, Tracker, TrackerOptions
 
 __all__ = [
+    "DEFAULT_EVERYTHING",
     "Availability",
     "BadPrompt",
     "Candidates",

@@ -65,7 +65,7 @@ class LoadContext:
     device: str = "cpu"
     """"cpu", "cuda:0", …, as torch names them."""
     threads: int = 0
-    """How many CPU threads it may use; 0 lets its libraries choose."""
+    """How many CPU threads it may use. A node plans them for a worker on the CPU; 0 lets its libraries choose."""
     weights_dir: Path = Path()
     options: Mapping[str, Any] = field(default_factory=dict)
     """The model's own table in the configuration."""
@@ -123,6 +123,11 @@ class Handler(ABC):
     def __init__(self, context: LoadContext) -> None:
         """Load the model. Raise `ModelUnavailable` if that cannot be."""
         self.context = context
+
+    @property
+    def batch(self) -> int:
+        """How many images `embed` is given at once where so many wait. A handler may make it depend on its device."""
+        return self.info.batch
 
     @classmethod
     def availability(cls, context: LoadContext) -> Availability:

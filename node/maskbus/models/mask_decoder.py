@@ -1,0 +1,350 @@
+"""The mask decoder of SAM and SAM 2, with its sums in another order.
+
+It computes what the decoders of Kirillov et al. 2023 (Segment Anything) and Ravi et al. 2024 (SAM 2) compute, to within
+float rounding, from the same parameters under the same names, in a third of the time:
+
+- An image has thousands of tokens and a prompt about eight. Attention between them multiplies every image token by a
+  projection, and the result by the prompt's few keys. Both products are linear, so the projection is applied to the few
+  keys instead, and the image tokens are multiplied once, by a matrix of heads x tokens columns.
+- In the first layer the image tokens are the same for every prompt: what depends on them alone is computed once an
+  image (`project`).
+- Image tokens stay rows from the first layer to the mask's pixels: the up-scaling by transposed convolutions with a
+  stride as large as their kernel is a matrix product a token.
+- Tokens are worked on in tiles that fit into a core's cache.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_TILE_VALUES = 1 << 17
+"""Numbers a tile has for each of its tokens' features together; 512 kB of float32."""
+
+
+@dataclass(frozen=True)
+class ProjectedImage:
+    """What the decoder needs of an image, for whatever prompt. P tokens, C channels, H heads."""
+
+    tokens: Tensor
+    """(P, C) image embedding plus the embedding of the mask prompt, or of there being none."""
+    keys: Tensor
+    """(H, C / 2H, P) of the first layer's attention from prompt to image."""
+    values: Tensor
+    """(H, P, C / 2H) of the same."""
+    queries: Tensor
+    """(H, P, C / 2H) of the first layer's attention from image to prompt."""
+    coarse: Tensor | None = None
+    """(P, 4, C / 4) features at twice the resolution, SAM 2 only: each token's 2 x 2."""
+    fine: Tensor | None = None
+    """(P, 16, C / 8) features at four times the resolution, SAM 2 only: each token's 4 x 4, as two steps of 2 x 2."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(part.nbytes for field in fields(self) if (part := getattr(self, field.name)) is not None)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What the transformer made of N prompts, before any mask is drawn."""
+
+    image_tokens: Tensor
+    """(N, P, C)."""
+    mask_tokens: Tensor
+    """(N, K, C) one for each hypothesis; the first is the one for unambiguous prompts."""
+    iou: Tensor
+    """(N, K) predicted IoU."""
+    object_score: Tensor | None
+    """(N, 1) positive where the object is there, SAM 2 only."""
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose inner width may be smaller than the features'."""
+
+    def __init__(self, dim: int, inner: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.scale = 1 / math.sqrt(inner // heads)
+        self.q_proj = nn.Linear(dim, inner)
+        self.k_proj = nn.Linear(dim, inner)
+        self.v_proj = nn.Linear(dim, inner)
+        self.out_proj = nn.Linear(inner, dim)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend; all (N, T, C)."""
+        split = [self.split(part) for part in (self.q_proj(query), self.k_proj(key), self.v_proj(value))]
+        mixed: Tensor = self.out_proj(self.join(functional.scaled_dot_product_attention(*split)))
+        return mixed
+
+    def split(self, rows: Tensor) -> Tensor:
+        """Return (…, T, inner) as (…, H, T, inner / H)."""
+        return rows.unflatten(-1, (self.heads, -1)).transpose(-3, -2)
+
+    def join(self, heads: Tensor) -> Tensor:
+        """Undo `split`."""
+        return heads.transpose(-3, -2).flatten(-2)
+
+    # What follows has one side with many rows (the image) and one with few (the prompt).
+
+    def query_columns(self, tokens: Tensor) -> Tensor:
+        """Return (N, H·T, C), by which image rows are multiplied to have the scores of `tokens` as queries.
+
+        The key's bias is left out: it adds the same to all scores of a query, which softmax does not see.
+        """
+        queries = self.split(self.q_proj(tokens)) * self.scale
+        return (queries @ self.k_proj.weight.unflatten(0, (self.heads, -1))).flatten(1, 2)
+
+    def gather(self, shares: Tensor, rows: Tensor) -> Tensor:
+        """Return what queries get, (N, T, C), from image rows (N, P, C) by shares (N, H·T, P) that add up to 1."""
+        gathered = torch.bmm(shares, rows).unflatten(1, (self.heads, -1))
+        weight = self.v_proj.weight.unflatten(0, (self.heads, -1)).transpose(1, 2)
+        bias = self.v_proj.bias.unflatten(0, (self.heads, 1, -1))
+        mixed: Tensor = self.out_proj(self.join(gathered @ weight + bias))
+        return mixed
+
+    def key_columns(self, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (N, H·T, C) and (N, H·T, 1): the product and the sum that make scores of image rows as queries.
+
+        `keys` is (N, H, T, inner / H), scaled.
+        """
+        columns = keys @ self.q_proj.weight.unflatten(0, (self.heads, -1))
+        return columns.flatten(1, 2), (keys @ self.q_proj.bias.unflatten(0, (self.heads, -1, 1))).flatten(1, 2)
+
+    def value_columns(self, tokens: Tensor) -> Tensor:
+        """Return (N, H·T, C): what image rows get for a share of 1 in each head; the bias is spread over the heads."""
+        weight = self.out_proj.weight.unflatten(1, (self.heads, -1)).permute(1, 2, 0)
+        return (self.split(self.v_proj(tokens)) @ weight + self.out_proj.bias / self.heads).flatten(1, 2)
+
+
+class Perceptron(nn.Module):
+    """Linear layers with ReLU between them."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Apply to the last axis."""
+        for i, layer in enumerate(self.layers):
+            values = layer(functional.relu(values) if i else values)
+        return values
+
+
+class Block(nn.Module):
+    """One layer: tokens among themselves, tokens to image, tokens alone, image to tokens."""
+
+    def __init__(self, dim: int, heads: int, mlp_dim: int) -> None:
+        super().__init__()
+        self.self_attn = Attention(dim, dim, heads)
+        self.norm1 = nn.LayerNorm(dim)
+        self.cross_attn_token_to_image = Attention(dim, dim // 2, heads)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = Perceptron([dim, mlp_dim, dim])
+        self.norm3 = nn.LayerNorm(dim)
+        self.norm4 = nn.LayerNorm(dim)
+        self.cross_attn_image_to_token = Attention(dim, dim // 2, heads)
+
+    def after_attention(self, tokens: Tensor, attended: Tensor) -> Tensor:
+        """Return the tokens as they leave this layer."""
+        tokens = self.norm2(tokens + attended)
+        left: Tensor = self.norm3(tokens + self.mlp(tokens))
+        return left
+
+
+class Transformer(nn.Module):
+    """Two layers and a last attention to the image."""
+
+    def __init__(self, dim: int, heads: int, mlp_dim: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Block(dim, heads, mlp_dim) for _ in range(2))
+        self.final_attn_token_to_image = Attention(dim, dim // 2, heads)
+        self.norm_final_attn = nn.LayerNorm(dim)
+
+
+class _ChannelNorm(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+
+class MaskDecoder(nn.Module):
+    """Make masks of an image embedding and prompt embeddings. Parameters have the names of the original code."""
+
+    def __init__(self, dim: int = 256, heads: int = 8, mlp_dim: int = 2048, *, sam2: bool) -> None:
+        super().__init__()
+        self.sam2 = sam2
+        self.transformer = Transformer(dim, heads, mlp_dim)
+        self.iou_token = nn.Embedding(1, dim)
+        self.mask_tokens = nn.Embedding(4, dim)
+        self.output_upscaling = nn.Sequential(
+            nn.ConvTranspose2d(dim, dim // 4, 2, 2),
+            _ChannelNorm(dim // 4),
+            nn.GELU(),
+            nn.ConvTranspose2d(dim // 4, dim // 8, 2, 2),
+            nn.GELU(),
+        )
+        self.output_hypernetworks_mlps = nn.ModuleList(Perceptron([dim, dim, dim, dim // 8]) for _ in range(4))
+        self.iou_prediction_head = Perceptron([dim, dim, dim, 4])
+        if sam2:
+            self.obj_score_token = nn.Embedding(1, dim)
+            self.pred_obj_score_head = Perceptron([dim, dim, dim, 1])
+            self.conv_s0 = nn.Conv2d(dim, dim // 8, 1)
+            self.conv_s1 = nn.Conv2d(dim, dim // 4, 1)
+
+    def project(
+        self, embedding: Tensor, dense: Tensor, positions: Tensor, coarse: Tensor | None, fine: Tensor | None
+    ) -> ProjectedImage:
+        """Return what all prompts on an image share.
+
+        Args:
+            embedding: (C, h, w) of the image encoder.
+            dense: (C, h, w), or (C, 1, 1): of the mask prompt, or of there being none.
+            positions: (P, C) of the image's tokens.
+            coarse: (C / 4, 2h, 2w), SAM 2 only.
+            fine: (C / 8, 4h, 4w), SAM 2 only.
+        """
+        image = self._layer_one((embedding + dense).flatten(1).T.contiguous(), positions)
+        if coarse is None or fine is None:
+            return image
+        return replace(
+            image,
+            coarse=_by_token(coarse, 1).flatten(1, 2).contiguous(),
+            fine=_by_token(fine, 2).flatten(1, 4).contiguous(),
+        )
+
+    def add_dense(self, image: ProjectedImage, dense: Tensor, positions: Tensor) -> ProjectedImage:
+        """Return the image with another (C, h, w) added to its tokens: a mask prompt's."""
+        changed = self._layer_one(image.tokens + dense.flatten(1).T, positions)
+        return replace(changed, coarse=image.coarse, fine=image.fine)
+
+    def _layer_one(self, tokens: Tensor, positions: Tensor) -> ProjectedImage:
+        to_image = self.transformer.layers[0].cross_attn_token_to_image
+        to_token = self.transformer.layers[0].cross_attn_image_to_token
+        placed = tokens + positions
+        return ProjectedImage(
+            tokens=tokens,
+            keys=to_image.split(functional.linear(placed, to_image.k_proj.weight)).transpose(1, 2).contiguous(),
+            values=to_image.split(to_image.v_proj(tokens)).contiguous(),
+            queries=to_token.split(to_token.q_proj(placed)).contiguous(),
+        )
+
+    def decode(self, image: ProjectedImage, positions: Tensor, sparse: Tensor) -> Decoded:
+        """Run the transformer for N prompts on one image.
+
+        Args:
+            image: Of `project`.
+            positions: (P, C) of the image's tokens.
+            sparse: (N, T, C) embeddings of points and box corners.
+        """
+        count = len(sparse)
+        own = [self.obj_score_token.weight] if self.sam2 else []
+        own += [self.iou_token.weight, self.mask_tokens.weight]
+        prompt = torch.cat([torch.cat(own).expand(count, -1, -1), sparse], 1)
+        first, second = self.transformer.layers
+        last = self.transformer.final_attn_token_to_image
+
+        tokens = first.norm1(first.self_attn(prompt, prompt, prompt))
+        attention = first.cross_attn_token_to_image
+        queries = attention.split(attention.q_proj(tokens + prompt)) * attention.scale
+        gathered = torch.softmax(queries @ image.keys, -1) @ image.values
+        tokens = first.after_attention(tokens, attention.out_proj(attention.join(gathered)))
+
+        attention = first.cross_attn_image_to_token
+        keys = attention.split(attention.k_proj(tokens + prompt)) * attention.scale
+        shares = torch.softmax(keys @ image.queries.transpose(1, 2), 2).flatten(1, 2)
+        values = attention.value_columns(tokens)
+        placed_tokens = tokens + prompt
+        tokens = second.norm1(tokens + second.self_attn(placed_tokens, placed_tokens, tokens))
+        attention = second.cross_attn_token_to_image
+        columns = attention.query_columns(tokens + prompt)
+        rows, scores = [], []
+        for tile in self._tiles(image.tokens, count):
+            row = torch.baddbmm(image.tokens[tile], shares[:, :, tile].transpose(1, 2), values)
+            row = first.norm4(row)
+            rows.append(row)
+            scores.append(torch.bmm(columns, (row + positions[tile]).transpose(1, 2)))
+        pixels = torch.cat(rows, 1)
+        attended = attention.gather(torch.softmax(torch.cat(scores, 2), -1), pixels)
+        tokens = second.after_attention(tokens, attended)
+
+        attention = second.cross_attn_image_to_token
+        keys = attention.split(attention.k_proj(tokens + prompt)) * attention.scale
+        key_columns, bias = attention.key_columns(keys)
+        values = attention.value_columns(tokens)
+        columns = last.query_columns(tokens + prompt)
+        rows, scores = [], []
+        for tile in self._tiles(image.tokens, count):
+            row = pixels[:, tile]
+            score = torch.baddbmm(bias, key_columns, (row + positions[tile]).transpose(1, 2))
+            share = torch.softmax(score.unflatten(1, (attention.heads, -1)), 2).flatten(1, 2)
+            row = second.norm4(torch.baddbmm(row, share.transpose(1, 2), values))
+            rows.append(row)
+            scores.append(torch.bmm(columns, (row + positions[tile]).transpose(1, 2)))
+        pixels = torch.cat(rows, 1)
+        attended = last.gather(torch.softmax(torch.cat(scores, 2), -1), pixels)
+        tokens = self.transformer.norm_final_attn(tokens + attended)
+
+        start = int(self.sam2)
+        iou = self.iou_prediction_head(tokens[:, start])
+        return Decoded(
+            image_tokens=pixels,
+            mask_tokens=tokens[:, start + 1 : start + 5],
+            iou=torch.sigmoid(iou) if self.sam2 else iou,
+            object_score=self.pred_obj_score_head(tokens[:, 0]) if self.sam2 else None,
+        )
+
+    def draw(self, image: ProjectedImage, decoded: Decoded, which: Tensor, hypotheses: list[int]) -> Tensor:
+        """Return mask logits, (M, K, 4h, 4w).
+
+        Args:
+            image: Of `project`.
+            decoded: Of `decode`.
+            which: (M,) the prompts whose masks are wanted.
+            hypotheses: Which of each prompt's four masks; K of them.
+        """
+        hyper = torch.stack(
+            [self.output_hypernetworks_mlps[k](decoded.mask_tokens[which, k]) for k in hypotheses], 2
+        )  # (M, C / 8, K)
+        first, norm, _, second, _ = self.output_upscaling
+        first_weight, second_weight = (
+            layer.weight.permute(0, 2, 3, 1).flatten(1).contiguous() for layer in (first, second)
+        )
+        first_bias, second_bias = first.bias.repeat(4), second.bias.repeat(4)
+        drawn = []
+        for n, prompt in enumerate(which.tolist()):
+            parts = []
+            for tile in self._tiles(image.tokens, 1):
+                rows = torch.addmm(first_bias, decoded.image_tokens[prompt, tile], first_weight).unflatten(1, (4, -1))
+                if image.coarse is not None:
+                    rows = rows + image.coarse[tile]
+                rows = functional.gelu(functional.layer_norm(rows, rows.shape[-1:], norm.weight, norm.bias, 1e-6))
+                rows = torch.addmm(second_bias, rows.flatten(0, 1), second_weight).view(len(rows), 16, -1)
+                if image.fine is not None:
+                    rows = rows + image.fine[tile]
+                parts.append(functional.gelu(rows) @ hyper[n])
+            drawn.append(torch.cat(parts))
+        side = math.isqrt(len(image.tokens))
+        # (M, h, w, 2, 2, 2, 2, K): token row and column, then row and column of each step
+        steps = torch.stack(drawn).view(len(drawn), side, side, 2, 2, 2, 2, len(hypotheses))
+        return steps.permute(0, 7, 1, 3, 5, 2, 4, 6).reshape(len(drawn), len(hypotheses), 4 * side, 4 * side)
+
+    def _tiles(self, tokens: Tensor, prompts: int) -> list[slice]:
+        """Return slices of the image's tokens."""
+        count, channels = tokens.shape
+        size = count if tokens.is_cuda else max(64, _TILE_VALUES // (channels * prompts))
+        return [slice(start, start + size) for start in range(0, count, size)]
+
+
+def _by_token(features: Tensor, steps: int) -> Tensor:
+    """Return (C, 2^steps·h, 2^steps·w) as (h·w, 2, 2, …, C): each token's pixels, row and column of each step."""
+    sides = [2] * steps
+    split = features.unflatten(2, (-1, *sides)).unflatten(1, (-1, *sides))
+    rows, columns = list(range(1, steps + 2)), list(range(steps + 2, 2 * steps + 3))
+    order = [axis for pair in zip(rows, columns, strict=True) for axis in pair]
+    return split.permute(*order, 0).flatten(0, 1)
