@@ -13,11 +13,11 @@ WINDOWS_PACKAGES ?= cmake=cmake g++-mingw-w64-x86-64-posix=x86_64-w64-mingw32-g+
 	libzmq3-dev cppzmq-dev libmsgpack-cxx-dev
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test test-windows check check-cpp sanitize-cpp cpp cpp-build cpp-format bench bench-quality clean help
+.PHONY: demo test test-windows check check-cpp sanitize-cpp cpp cpp-build cpp-format bench bench-models bench-quality clean help
 
 help:
 	@echo "make demo           a real photo, a click, a box and a correction through a node; pictures in demo-out/"
-	@echo "                    PHOTO=FILE takes another photo, PICTURE=docs/images/demo.png renews the README's picture"
+	@echo "                    MODEL=NAME takes another model, PHOTO=FILE another photo, PICTURE=docs/images/demo.png renews the README's picture"
 	@echo "make test           all tests, Python and C++"
 	@echo "make test-windows   the C++ and Python clients, and the node, as programs of Windows under wine"
 	@echo "make check          format, lint, types, layers"
@@ -25,19 +25,28 @@ help:
 	@echo "make check-cpp      the C++ sources' format, and clang-tidy"
 	@echo "make sanitize-cpp   the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make bench          the bus beside what else one could use; writes docs/performance.md"
+	@echo "make bench-models   the models beside their authors' code, on this machine's CPU; writes docs/performance.md"
 	@echo "make bench-quality  the built-in model on photos with masks in DATA=$(DATA); writes docs/performance.md"
 
 # One stamp a set of extras: an environment is made again only when the project's needs change.
-$(VENV)/.extra-%: pyproject.toml
+$(VENV)/.extra-%: pyproject.toml $(VENV)/bin/uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[$*]"
+	@touch $@
+
+# torch alone is gigabytes: uv installs in seconds what takes pip minutes.
+$(VENV)/bin/uv:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
 		echo "maskbus: $(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
-	@touch $@
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+# The authors' own code. One package of it is built, against the torch that dev has brought, without its CUDA kernels.
+$(VENV)/.extra-reference: export SAM2_BUILD_CUDA = 0
+$(VENV)/.extra-reference: $(VENV)/.extra-dev
 
 demo: $(VENV)/.extra-demo
 	@$(BIN)/maskbus demo --out demo-out $(if $(PHOTO),--photo $(PHOTO)) $(if $(MODEL),--model $(MODEL)) $(if $(PICTURE),--picture $(PICTURE))
 
-test: $(VENV)/.extra-dev cpp
+test: $(VENV)/.extra-dev $(VENV)/.extra-reference cpp
 	@MASKBUS_CPP_BUILD=$(abspath $(CPP_BUILD)) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # What cannot be installed or fetched is named, what needs it is skipped, and the target fails.
@@ -85,6 +94,9 @@ bench: $(VENV)/.extra-bench
 	@$(CPP)/scripts/need.sh $(CPP_PACKAGES)
 	@$(BIN)/python bench/transport.py --docs
 	@$(BIN)/python bench/native.py --docs
+
+bench-models: $(VENV)/.extra-dev $(VENV)/.extra-reference $(VENV)/.extra-bench
+	@$(BIN)/python bench/models.py --docs
 
 bench-quality: $(VENV)/.extra-bench
 	@$(BIN)/python bench/quality.py --data $(DATA) --docs

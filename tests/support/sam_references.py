@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ VIT_WIDTH, VIT_HEADS_AND_DEPTH, VIT_WHOLE = 64, 2, (1,)
 
 def randomize(module: torch.nn.Module, seed: int = 3) -> None:
     """Give every parameter and running statistic a value that matters, of the size that keeps features alive."""
-    random = np.random.default_rng(seed)
     with torch.no_grad():
-        for name, value in sorted(module.state_dict().items()):
+        for name, value in module.state_dict().items():
             if not value.dtype.is_floating_point:
                 continue
+            random = np.random.default_rng([seed, zlib.crc32(name.encode())])  # whatever else the module has
             noise = torch.from_numpy(random.standard_normal(tuple(value.shape)).astype(np.float32))
             if name.endswith("running_var"):
                 value.copy_(0.5 + noise.abs())

@@ -59,7 +59,11 @@ def begin(effective: Effective, config: Config) -> Catalogue:
     for warning in effective.warnings:
         log.warning("%s", warning)
     found = catalogue.read(config)
+    named = {*config.models, *config.model, config.default_model, *(config.preload or ())}
     for card in found.cards.values():
-        if not card.ready:
+        if not card.ready and card.name in named:
             log.warning("The model %s cannot run: %s", card.name, card.missing)
+    others = [card.name for card in found.cards.values() if not card.ready and card.name not in named]
+    if others:
+        log.info("Installed, but without what they need (`maskbus doctor` says what): %s", ", ".join(others))
     return found

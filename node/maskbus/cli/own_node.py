@@ -15,19 +15,22 @@ _STOP_PATIENCE = 10.0
 
 
 @contextlib.contextmanager
-def running(model: str = "") -> Iterator[ReadyLine]:
+def running(model: str = "", *, config: str = "") -> Iterator[ReadyLine]:
     """Start a node, yield what it says when it listens, and stop it at the end.
 
     Its configuration is the user's (environment and file), but for where it listens.
 
     Args:
         model: The one model to offer; empty: all of them.
+        config: A configuration file; empty: the user's own.
 
     Raises:
         SystemExit: if it does not come up.
     """
     command = [sys.executable, "-m", "maskbus.cli", "serve", "--no-ipc", "--log-level", "warning"]
     command += ["--bind", _ANY_PORT, "--publish", _ANY_PORT]
+    if config:
+        command += ["--config", config]
     if model:
         command += ["--model", model, "--preload", model, "--default-model", model]
     # Apart from this terminal: Ctrl-C is for the command, which then ends the node.

@@ -6,7 +6,7 @@ import argparse
 import logging
 
 from maskbus import __version__
-from maskbus.cli import flags
+from maskbus.cli import flags, models_command
 from maskbus.cli.failure import CommandFailed
 from maskbus.cli.long_running import Signals, begin, require_installed
 from maskbus.cli.ready_line import ReadyLine
@@ -22,6 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     signals = Signals()
     effective = flags.load(arguments)
     config = effective.config
+    if arguments.pull:
+        models_command.pull_missing(config)
     found = begin(effective, config)
     if config.default_model not in found.cards:
         log.warning("The default model %s is not offered: requests must name a model.", config.default_model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,7 @@ _VIT_NAMES = (
     (r"^neck\.3\.", "neck.layer_norm2."),
 )
 """What transformers calls otherwise than the authors."""
+_SAM2_PARTS = ("image_encoder.trunk.", "image_encoder.neck.")
 
 
 class SamImageEncoder(nn.Module):
@@ -53,7 +55,7 @@ class Sam2ImageEncoder(nn.Module):
 
     positions: Tensor
 
-    def __init__(self, vision: nn.Module, conv_s0: nn.Conv2d, conv_s1: nn.Conv2d) -> None:
+    def __init__(self, vision: Any, conv_s0: nn.Conv2d, conv_s1: nn.Conv2d) -> None:
         super().__init__()
         self.vision = vision
         self.conv_s0 = conv_s0
@@ -66,8 +68,9 @@ class Sam2ImageEncoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Return the embedding, (B, 64, S/8, S/8) and (B, 32, S/4, S/4)."""
-        backbone, neck = self.vision.backbone, self.vision.neck
-        hidden = backbone.patch_embed(pixels) + self.positions
+        vision: Any = self.vision
+        backbone, neck = vision.backbone, vision.neck
+        hidden: Tensor = backbone.patch_embed(pixels) + self.positions
         levels = []
         for i, block in enumerate(backbone.blocks):
             hidden = block(hidden)
@@ -130,9 +133,9 @@ def _sam2(variant: str, weights: Mapping[str, Tensor], path: Path) -> nn.Module:
     config = sam2_config.video_config(variant).vision_config
     config._attn_implementation = "sdpa"
     with torch.device("meta"):
-        vision: nn.Module = Sam2VisionModel(config)
-    trunk = {name: value for name, value in weights.items() if name.startswith("image_encoder.")}
-    renamed = {new: value for name, value in trunk.items() for new in sam2_keys.translate(name)}
+        vision: Any = Sam2VisionModel(config)
+    own = {name: value for name, value in weights.items() if name.startswith(_SAM2_PARTS)}
+    renamed = {new: value for name, value in own.items() for new in sam2_keys.translate(name)}
     checkpoint.fill(vision, checkpoint.part(renamed, "vision_encoder."), path=path, model=variant)
     convs = []
     for name, channels in (("conv_s0", 32), ("conv_s1", 64)):

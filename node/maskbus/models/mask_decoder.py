@@ -16,7 +16,10 @@ float rounding, from the same parameters under the same names, in a third of the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -77,8 +80,9 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend; all (N, T, C)."""
-        split = [self.split(part) for part in (self.q_proj(query), self.k_proj(key), self.v_proj(value))]
-        mixed: Tensor = self.out_proj(self.join(functional.scaled_dot_product_attention(*split)))
+        queries, keys = self.split(self.q_proj(query)), self.split(self.k_proj(key))
+        attended = functional.scaled_dot_product_attention(queries, keys, self.split(self.v_proj(value)))
+        mixed: Tensor = self.out_proj(self.join(attended))
         return mixed
 
     def split(self, rows: Tensor) -> Tensor:
@@ -126,7 +130,7 @@ class Perceptron(nn.Module):
 
     def __init__(self, sizes: list[int]) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
 
     def forward(self, values: Tensor) -> Tensor:
         """Apply to the last axis."""
@@ -164,6 +168,12 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(Block(dim, heads, mlp_dim) for _ in range(2))
         self.final_attn_token_to_image = Attention(dim, dim // 2, heads)
         self.norm_final_attn = nn.LayerNorm(dim)
+
+    @property
+    def blocks(self) -> tuple[Block, Block]:
+        """The two layers."""
+        first, second = self.layers
+        return cast("Block", first), cast("Block", second)
 
 
 class _ChannelNorm(nn.Module):
@@ -224,8 +234,8 @@ class MaskDecoder(nn.Module):
         return replace(changed, coarse=image.coarse, fine=image.fine)
 
     def _layer_one(self, tokens: Tensor, positions: Tensor) -> ProjectedImage:
-        to_image = self.transformer.layers[0].cross_attn_token_to_image
-        to_token = self.transformer.layers[0].cross_attn_image_to_token
+        to_image = self.transformer.blocks[0].cross_attn_token_to_image
+        to_token = self.transformer.blocks[0].cross_attn_image_to_token
         placed = tokens + positions
         return ProjectedImage(
             tokens=tokens,
@@ -246,7 +256,7 @@ class MaskDecoder(nn.Module):
         own = [self.obj_score_token.weight] if self.sam2 else []
         own += [self.iou_token.weight, self.mask_tokens.weight]
         prompt = torch.cat([torch.cat(own).expand(count, -1, -1), sparse], 1)
-        first, second = self.transformer.layers
+        first, second = self.transformer.blocks
         last = self.transformer.final_attn_token_to_image
 
         tokens = first.norm1(first.self_attn(prompt, prompt, prompt))
@@ -311,7 +321,7 @@ class MaskDecoder(nn.Module):
         hyper = torch.stack(
             [self.output_hypernetworks_mlps[k](decoded.mask_tokens[which, k]) for k in hypotheses], 2
         )  # (M, C / 8, K)
-        first, norm, _, second, _ = self.output_upscaling
+        first, norm, _, second, _ = cast("Sequence[Any]", list(self.output_upscaling))
         first_weight, second_weight = (
             layer.weight.permute(0, 2, 3, 1).flatten(1).contiguous() for layer in (first, second)
         )

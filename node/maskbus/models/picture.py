@@ -36,6 +36,13 @@ class Framing(ABC):
         """Return the normalised square, float32 (3, side, side), of the photo, uint8 (H, W, 3)."""
 
     @abstractmethod
+    def tensor_on(self, rgb: UInt8Array, device: torch.device) -> Tensor:
+        """Return what `tensor` does, made on a device that is quicker at it than Pillow: the photo itself goes there.
+
+        Values may differ by the rounding of one of 255 levels.
+        """
+
+    @abstractmethod
     def places(self, xy: FloatArray) -> FloatArray:
         """Return places of the photo, (…, 2) x, y, in pixels of the square."""
 
@@ -63,15 +70,23 @@ class Letterbox(Framing):
     def tensor(self, rgb: UInt8Array) -> Tensor:
         """Scale with Pillow's bilinear filter, normalise, fill up."""
         height, width = self._scaled
-        small = rgb
-        if (height, width) != rgb.shape[:2]:
-            small = np.array(Pillow.fromarray(rgb).resize((width, height), Pillow.Resampling.BILINEAR))
+        small = np.array(Pillow.fromarray(rgb).resize((width, height), Pillow.Resampling.BILINEAR))
         square = torch.zeros(3, self.side, self.side)
-        pixels = torch.from_numpy(np.ascontiguousarray(small)).permute(2, 0, 1)
+        pixels = torch.from_numpy(small).permute(2, 0, 1)
         inner = square[:, :height, :width]
         torch.sub(pixels, torch.tensor(self._MEAN).view(3, 1, 1), out=inner)
         inner /= torch.tensor(self._DEVIATION).view(3, 1, 1)
         return square
+
+    def tensor_on(self, rgb: UInt8Array, device: torch.device) -> Tensor:
+        """Scale with torch's antialiased bilinear filter, round as Pillow does, normalise, fill up."""
+        height, width = self._scaled
+        pixels = _uploaded(rgb, device).float()
+        small = functional.interpolate(pixels[None], (height, width), mode="bilinear", antialias=True)[0].round_()
+        mean, deviation = (
+            torch.tensor(values, device=device).view(3, 1, 1) for values in (self._MEAN, self._DEVIATION)
+        )
+        return functional.pad((small - mean) / deviation, (0, self.side - width, 0, self.side - height))
 
     def places(self, xy: FloatArray) -> FloatArray:
         """Scale each axis as its side was scaled."""
@@ -88,8 +103,8 @@ class Letterbox(Framing):
         """Scale and fill up with the smallest value."""
         height, width = self._scaled
         square = np.full((self.side, self.side), mask.min(), np.float32)
-        square[:height, :width] = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
-        return cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+        square[:height, :width] = _averaged(mask, height, width)
+        return _averaged(square, side, side)
 
 
 class Stretch(Framing):
@@ -100,12 +115,22 @@ class Stretch(Framing):
 
     def tensor(self, rgb: UInt8Array) -> Tensor:
         """Scale with an antialiased bilinear filter, normalise."""
-        pixels = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1).contiguous().float().div_(255)
+        # A copy: torch takes no array that is read-only, as pixels in shared memory are.
+        pixels = torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous().float().div_(255)
         size = (self.side, self.side)
         square = functional.interpolate(pixels[None], size, mode="bilinear", antialias=True)[0]
         square -= torch.tensor(self._MEAN).view(3, 1, 1)
         square /= torch.tensor(self._DEVIATION).view(3, 1, 1)
         return square
+
+    def tensor_on(self, rgb: UInt8Array, device: torch.device) -> Tensor:
+        """Scale and normalise as `tensor` does."""
+        pixels = _uploaded(rgb, device).float().div_(255)
+        square = functional.interpolate(pixels[None], (self.side, self.side), mode="bilinear", antialias=True)[0]
+        mean, deviation = (
+            torch.tensor(values, device=device).view(3, 1, 1) for values in (self._MEAN, self._DEVIATION)
+        )
+        return (square - mean) / deviation
 
     def places(self, xy: FloatArray) -> FloatArray:
         """Scale each axis by itself."""
@@ -117,9 +142,25 @@ class Stretch(Framing):
 
     def shrink(self, mask: FloatArray, side: int) -> FloatArray:
         """Average what falls together."""
-        shrinks = min(mask.shape) > side
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return cv2.resize(mask, (side, side), interpolation=how).astype(np.float32)
+        return _averaged(mask, side, side)
+
+
+def _uploaded(rgb: UInt8Array, device: torch.device) -> Tensor:
+    """Return uint8 (H, W, 3) as (3, H, W) on a device; through pinned memory, so that nothing waits for the copy."""
+    # A copy: torch takes no array that is read-only, as pixels in shared memory are.
+    pixels = torch.from_numpy(np.array(rgb))
+    if device.type == "cuda":
+        pixels = pixels.pin_memory()
+    return pixels.to(device, non_blocking=True).permute(2, 0, 1)
+
+
+def _averaged(values: FloatArray, height: int, width: int) -> FloatArray:
+    """Scale float32 (h, w), one axis at a time: by averages where it shrinks, which cv2 does only if both do."""
+    for size in ((width, len(values)), (width, height)):
+        shrinks = size[0] < values.shape[1] or size[1] < values.shape[0]
+        scaled = cv2.resize(values, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        values = np.asarray(scaled, np.float32).reshape(size[1], size[0])
+    return values
 
 
 def _bilinear(values: FloatArray, height: int, width: int) -> FloatArray:

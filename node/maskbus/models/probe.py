@@ -42,8 +42,8 @@ def picture() -> npt.NDArray[np.uint8]:
 
 def agreement(candidate: Segmenter, reference: Segmenter) -> float:
     """Return how alike two segmenters' masks of a grid of points are: the IoU of all pixels together, 0…1."""
-    at = (np.arange(_GRID, dtype=np.float32) + 0.5) * _SIDE / _GRID
-    points = np.stack(np.meshgrid(at, at), -1).reshape(-1, 2)
+    at = (np.arange(_GRID) + 0.5) * _SIDE / _GRID
+    points = np.stack(np.meshgrid(at, at), -1).reshape(-1, 2).astype(np.float32)
     image, job = Image(picture()), _Job()
     both = []
     for segmenter in (candidate, reference):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from torch.nn import functional
 
 
 class _Positions(nn.Module):
+    positional_encoding_gaussian_matrix: Tensor
+
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.register_buffer("positional_encoding_gaussian_matrix", torch.zeros(2, dim // 2))
@@ -79,7 +82,8 @@ class PromptEncoder(nn.Module):
             labels: (N, T): 1 = object, 0 = background, 2 and 3 = a box's first and last corner, -1 = filling.
         """
         encoded = self.pe_layer((places + 0.5) / self.input_side)
-        kinds = torch.cat([part.weight for part in self.point_embeddings] + [self.not_a_point_embed.weight])
+        embeddings = [*self.point_embeddings, self.not_a_point_embed]
+        kinds = torch.cat([cast("Tensor", embedding.weight) for embedding in embeddings])
         filling = labels < 0
         encoded = torch.where(filling[..., None], 0.0, encoded)
         return encoded + kinds[torch.where(filling, 4, labels)]

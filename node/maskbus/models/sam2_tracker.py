@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from maskbus.interfaces import BadPrompt, Image, Prompt, Tracked, Tracker, TrackerOptions
 from maskbus.models import sam2_said
+from maskbus.models.sam2_answer import answer
 from maskbus.models.sam2_memory import Memory, Moment, Recall
 from maskbus.models.sam2_said import Said
-from maskbus.models.sam2_video import Features, Sam2Video, Seen
-
-TOGETHER = 4
-"""Objects that are worked on in one call: more need more memory and are no faster."""
+from maskbus.models.sam2_video import Features, Sam2Video, Seen, together
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,11 @@ class Sam2Tracker(Tracker):
     """
 
     def __init__(
-        self, video: Sam2Video, options: TrackerOptions, encode: Callable[[Image], Features] | None = None
+        self,
+        video: Sam2Video,
+        options: TrackerOptions,
+        encode: Callable[[Image], Features] | None = None,
+        batch: int | None = None,
     ) -> None:
         """Begin a video.
 
@@ -66,6 +66,8 @@ class Sam2Tracker(Tracker):
             video: The model.
             options: How it shall work.
             encode: Image encoder, where it shall be another than the model's own.
+            batch: How many objects are worked on in one call. Several are faster on a GPU only: on a CPU it is one
+                unless told otherwise, so that a job can be cancelled between objects.
 
         Raises:
             BadPrompt: An option is not what it must be.
@@ -73,6 +75,7 @@ class Sam2Tracker(Tracker):
         self._video = video
         self._options = options
         self._encode = encode or video.encode
+        self._batch = batch or (1 if video.device.type == "cpu" else 8)
         self._overlap = _flag(options.extra, "overlap", True)
         self._keep_corrections = _flag(options.extra, "keep_corrections", False)
         self._frame = -1
@@ -161,6 +164,10 @@ class Sam2Tracker(Tracker):
         """Give everything back."""
         self._objects, self._features, self._image = {}, None, None
 
+    def _tell(self, frame: int, size: tuple[int, int], objects: Mapping[int, Followed], job: Any) -> Tracked:
+        seen = {object_id: followed.seen for object_id, followed in objects.items()}
+        return answer(frame, size, seen, self._overlap, self._options.logits, job)
+
     def _point(self, known: Followed | None, prompt: Prompt, features: Features) -> Followed:
         """Follow or correct an object by what is said now."""
         assert self._size is not None
@@ -192,10 +199,10 @@ class Sam2Tracker(Tracker):
         """Return each object's memory with the latest frame in it."""
         assert self._features is not None
         memories = {}
-        for ids in _chunks(list(self._objects)):
+        for ids in self._chunks(list(self._objects)):
             several = [self._objects[object_id] for object_id in ids]
             pointed = torch.tensor([followed.pointed for followed in several], device=self._video.device)
-            seen = _together([followed.seen for followed in several])
+            seen = together([followed.seen for followed in several])
             pictures = self._video.remember(self._features, seen, pointed)
             for object_id, followed, picture in zip(ids, several, pictures, strict=True):
                 moment = Moment(followed.seen.pointer[0], picture.clone())
@@ -210,7 +217,7 @@ class Sam2Tracker(Tracker):
         for object_id, recall in recalls.items():
             alike[recall.shape].append(object_id)
         found = {}
-        for ids in (chunk for group in alike.values() for chunk in _chunks(group)):
+        for ids in (chunk for group in alike.values() for chunk in self._chunks(group)):
             coarse = self._video.with_memory(features, [recalls[object_id] for object_id in ids])
             job.check()
             seen = self._video.decode(features, coarse, multimask=self._video.uses_multimask(0, first=False))
@@ -218,32 +225,8 @@ class Sam2Tracker(Tracker):
             job.check()
         return found
 
-    def _tell(self, frame: int, size: tuple[int, int], objects: Mapping[int, Followed], job: Any) -> Tracked:
-        """Say where `objects` are, in pixels of the frame."""
-        masks = np.zeros((len(objects), *size), np.bool_)
-        highest: Tensor | None = None
-        owner = np.zeros(size, np.int32)
-        # One at a time: logits in the frame's size are large.
-        for n, followed in enumerate(objects.values()):
-            job.check()
-            logits = followed.seen.logits[None]
-            large = functional.interpolate(logits, size, mode="bilinear", align_corners=False)[0, 0]
-            masks[n] = (large > 0).cpu().numpy()
-            if not self._overlap:
-                if highest is not None:
-                    owner[(large > highest).cpu().numpy()] = n
-                highest = large if highest is None else torch.maximum(highest, large)
-        if not self._overlap:
-            masks &= owner == np.arange(len(objects), dtype=np.int32)[:, None, None]
-        every = _together([followed.seen for followed in objects.values()]) if objects else None
-        return Tracked(
-            frame=frame,
-            object_ids=tuple(objects),
-            masks=masks,
-            present=np.zeros(0, np.bool_) if every is None else (every.presence > 0).cpu().numpy(),
-            predicted_iou=np.zeros(0, np.float32) if every is None else every.iou.cpu().numpy(),
-            logits=every.logits.cpu().numpy() if every is not None and self._options.logits else None,
-        )
+    def _chunks(self, ids: list[int]) -> list[list[int]]:
+        return [ids[start : start + self._batch] for start in range(0, len(ids), self._batch)]
 
 
 def _flag(options: Mapping[str, Any], name: str, default: bool) -> bool:
@@ -251,12 +234,3 @@ def _flag(options: Mapping[str, Any], name: str, default: bool) -> bool:
     if not isinstance(value, bool):
         raise BadPrompt(f"The option {name} is true or false, not {value!r}.")
     return value
-
-
-def _chunks(ids: list[int]) -> list[list[int]]:
-    return [ids[start : start + TOGETHER] for start in range(0, len(ids), TOGETHER)]
-
-
-def _together(several: list[Seen]) -> Seen:
-    fields = [(seen.logits, seen.iou, seen.presence, seen.pointer) for seen in several]
-    return Seen(*(torch.cat(column) for column in zip(*fields, strict=True)))

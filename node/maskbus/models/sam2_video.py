@@ -8,19 +8,20 @@ mask as given instead of from the mask as answered.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image as Pillow
 from torch import Tensor
 from torch.nn import functional
 from transformers import Sam2VideoModel
 
 from maskbus.interfaces import Image
 from maskbus.models.sam2_memory import Recall
+from maskbus.models.sam2_positions import sine_1d, sine_2d
 
 HIDDEN = -1024.0
 """Logit of every pixel of an object that cannot be seen."""
@@ -32,7 +33,7 @@ class Features(NamedTuple):
     """What the image encoder makes of one frame; float32, on the model's device."""
 
     fine: Tensor
-    """(1, 32, S/4, S/4) level of stride 4 after the decoder's `conv_s0`; S is the side of the picture the model sees."""
+    """(1, 32, S/4, S/4) level of stride 4 after the decoder's `conv_s0`; S is the side of what the model sees."""
     middle: Tensor
     """(1, 64, S/8, S/8) level of stride 8 after the decoder's `conv_s1`."""
     coarse: Tensor
@@ -68,6 +69,12 @@ class Seen:
         return sum(field.nbytes for field in (self.logits, self.iou, self.presence, self.pointer))
 
 
+def together(several: Sequence[Seen]) -> Seen:
+    """Put what is said of several objects into one."""
+    fields = [(seen.logits, seen.iou, seen.presence, seen.pointer) for seen in several]
+    return Seen(*(torch.cat(column) for column in zip(*fields, strict=True)))
+
+
 class Sam2Video:
     """Run the steps on one model; it holds constants, nothing of any video, so many trackers can share it.
 
@@ -86,9 +93,9 @@ class Sam2Video:
         with torch.inference_mode():
             side = self.size // 16
             self._prompt_positions: Tensor = model.get_image_wide_positional_embeddings()
-            coarse = _sine_2d(side, self.config.vision_config.fpn_hidden_size)
+            coarse = sine_2d(side, self.config.vision_config.fpn_hidden_size)
             self._coarse_positions = coarse.to(self._prompt_positions.device)[:, None]
-            memory = _sine_2d(side, self.config.memory_encoder_output_channels)
+            memory = sine_2d(side, self.config.memory_encoder_output_channels)
             self._memory_positions = memory.to(self._prompt_positions.device)
 
     @property
@@ -96,20 +103,27 @@ class Sam2Video:
         """Where the weights are."""
         return self._prompt_positions.device
 
-    def encode(self, image: Image) -> Features:
-        """Run the model's own vision encoder on a frame, resized as the authors' loader of videos does it."""
-        from PIL import Image as Pillow
+    def pixels(self, image: Image) -> Tensor:
+        """Return what the image encoder wants, (1, 3, S, S), of a frame.
 
+        Frames are resized by Pillow (bicubic), as the authors' loader of videos does it; their predictor for single
+        images does it otherwise.
+        """
         small = Pillow.fromarray(image.rgb).resize((self.size, self.size))
-        pixels = torch.from_numpy(np.array(small)).to(self.device).permute(2, 0, 1).float() / 255
+        levels = torch.from_numpy(np.array(small)).to(self.device).permute(2, 0, 1).float() / 255
         mean, std = (torch.tensor(value, device=self.device)[:, None, None] for value in (MEAN, STD))
-        levels = self.model.vision_encoder(((pixels - mean) / std)[None]).fpn_hidden_states
+        return ((levels - mean) / std)[None]
+
+    def encode(self, image: Image) -> Features:
+        """Run the model's own vision encoder on a frame."""
+        levels = self.model.vision_encoder(self.pixels(image)).fpn_hidden_states
         decoder = self.model.mask_decoder
         return Features(decoder.conv_s0(levels[0]), decoder.conv_s1(levels[1]), levels[2])
 
     def without_memory(self, features: Features) -> Tensor:
         """Return the coarse level as the decoder wants it where an object has no past: (1, C, S/16, S/16)."""
-        return features.coarse + self.model.no_memory_embedding.reshape(1, -1, 1, 1)
+        embedding: Tensor = self.model.no_memory_embedding
+        return features.coarse + embedding.reshape(1, -1, 1, 1)
 
     def with_memory(self, features: Features, recalls: Sequence[Recall]) -> Tensor:
         """Look at a frame with the memories of N objects in mind.
@@ -127,7 +141,7 @@ class Sam2Video:
         positions = torch.stack([self._memory_token_positions(recall) for recall in recalls], 1)
         split = self._tokens_per_pointer
         pointers = len(recalls[0].pointers) * split
-        seen = self.model.memory_attention(current, memory, self._coarse_positions, positions, pointers)
+        seen: Tensor = self.model.memory_attention(current, memory, self._coarse_positions, positions, pointers)
         return seen.reshape(n, -1, current.shape[-1]).transpose(1, 2).reshape(n, *features.coarse.shape[1:])
 
     def decode(
@@ -235,31 +249,10 @@ class Sam2Video:
             return torch.cat([*pictures, zeros])
         longest = self.config.max_object_pointers_in_encoder - 1
         pointer_ages = torch.tensor([age for age, _ in recall.pointers], dtype=torch.float32, device=self.device)
-        sines = _sine_1d(pointer_ages / longest, self.config.vision_config.fpn_hidden_size)
+        sines = sine_1d(pointer_ages / longest, self.config.vision_config.fpn_hidden_size)
         pointers = self.model.temporal_positional_encoding_projection_layer(sines)
         return torch.cat([*pictures, pointers.repeat_interleave(split, 0)])
 
 
 def _shrink(mask: Tensor, side: int) -> Tensor:
     return functional.interpolate(mask, (side, side), mode="bilinear", align_corners=False, antialias=True)
-
-
-def _wavelengths(width: int) -> Tensor:
-    pairs = torch.arange(width) // 2
-    return torch.tensor(10000.0) ** (2 * pairs / width)
-
-
-def _sine_1d(values: Tensor, width: int) -> Tensor:
-    """Return (N, width): sines, then cosines, of (N,) values."""
-    angles = values[:, None] / _wavelengths(width // 2).to(values.device)
-    return torch.cat([angles.sin(), angles.cos()], -1)
-
-
-def _sine_2d(side: int, width: int) -> Tensor:
-    """Return (side * side, width): sines and cosines of y by turns, then those of x, row by row."""
-    places = torch.arange(1, side + 1) / (side + 1e-6) * (2 * math.pi)
-    angles = places[:, None] / _wavelengths(width // 2)
-    axis = torch.stack([angles[:, 0::2].sin(), angles[:, 1::2].cos()], -1).flatten(1)
-    rows = axis[:, None].expand(-1, side, -1)
-    columns = axis[None].expand(side, -1, -1)
-    return torch.cat([rows, columns], -1).reshape(side * side, width)

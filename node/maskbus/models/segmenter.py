@@ -17,7 +17,7 @@ from maskbus.models.prompt_encoder import PromptEncoder
 
 FloatArray = npt.NDArray[np.float32]
 Encoder = Callable[[Tensor], Sequence[Tensor]]
-"""The image encoder: (B, 3, S, S) on the CPU, in; the features of B images, out, on whatever device."""
+"""The image encoder: (B, 3, S, S) in; the features of B images, out, on whatever device."""
 
 _BACKGROUND, _OBJECT, _FIRST_CORNER, _LAST_CORNER, _FILLING = 0, 1, 2, 3, -1
 _CERTAIN = 10.0
@@ -101,7 +101,10 @@ class Segmenter:
         squares = []
         for framing, image in zip(framings, images, strict=True):
             job.check()
-            squares.append(framing.tensor(image.rgb))
+            if self._device.type == "cpu":
+                squares.append(framing.tensor(image.rgb))
+            else:
+                squares.append(framing.tensor_on(image.rgb, self._device))
         with torch.inference_mode():
             features = self._encode(torch.stack(squares))
             job.check()

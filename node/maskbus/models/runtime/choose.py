@@ -139,10 +139,13 @@ def _tried(
 
 def _is_moot(candidate: Candidate, choice: Choice) -> bool:
     """Tell whether the same runtime has been found to work in reduced precision, which is faster."""
-    return candidate.dtype == "float32" and any(label.startswith(f"{candidate.runtime} ") for label in choice.seconds)
+    reduced = (label for label in choice.seconds if not label.endswith(" float32"))
+    return candidate.dtype == "float32" and any(label.startswith(f"{candidate.runtime} ") for label in reduced)
 
 
-def sentence(error: Exception) -> str:
-    """Return the first line of an error, or its kind."""
+def sentence(error: BaseException) -> str:
+    """Return the first line of what an error comes down to, or its kind."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__

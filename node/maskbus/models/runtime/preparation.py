@@ -71,7 +71,7 @@ def prepare(
         module, tuple(example_inputs), name, digest, tuple(input_names), tuple(output_names), dynamic_axes or {}
     )
     found = candidates(settings, can_compare=agrees is not None)
-    if len(found) == 1 and found[0].runtime == "torch":
+    if _leave_no_choice(found):
         return TorchStage(module, found[0].dtype, settings)
     with _opened(settings, network, report) as cache:
         if cache is None:
@@ -81,7 +81,13 @@ def prepare(
                     f"{settings.runtime} needs a directory for exports, and {settings.cache_dir} is none; "
                     "set cache_dir to another."
                 )
+            if _leave_no_choice(found):
+                return TorchStage(module, found[0].dtype, settings)
         return _Preparation(network, settings, found, agrees, cache, report).stage()
+
+
+def _leave_no_choice(found: Sequence[Candidate]) -> bool:
+    return len(found) == 1 and found[0].runtime == "torch"
 
 
 @contextlib.contextmanager
@@ -118,10 +124,12 @@ class _Preparation:
             return None
         try:
             choice = Choice(**noted)
-            return self._chosen(choice)
+            stage = self._chosen(choice)
         except Exception as error:  # chosen anew, whatever is the matter
             log.warning("%s is no longer as it was measured: %s", self.network.name, sentence(error))
             return None
+        log.info("%s: %s; as measured earlier", self.network.name, choice.sentence())
+        return stage
 
     def _as_chosen_now(self) -> Stage:
         is_auto = len(self.candidates) > 1

@@ -1,0 +1,47 @@
+"""A lock between processes that outlives none of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def held(path: Path, waits: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of this name; `waits` is called once if another process has it.
+
+    It is the operating system's, on an open file, so any death frees it. The file stays: to remove it would let two
+    processes hold locks of one name.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        if not _take(descriptor, wait=False):
+            waits()
+            while not _take(descriptor, wait=True):
+                pass  # Windows gives up after ten seconds
+        yield
+    finally:
+        os.close(descriptor)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(descriptor: int, *, wait: bool) -> bool:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _take(descriptor: int, *, wait: bool) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
