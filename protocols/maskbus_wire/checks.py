@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
+from maskbus_wire import everything_checks
 from maskbus_wire.errors import WireError
 from maskbus_wire.limits import Limits
 from maskbus_wire.prompts import Blob, Image, LogitsPrompt, MaskPrompt, Prompt, Slot
 from maskbus_wire.raw_image import CHANNELS
-from maskbus_wire.requests import AnyRequest, Cancel, Lease, Release, Return, Segment, Work
+from maskbus_wire.requests import AnyRequest, Cancel, Everything, Lease, MaskWork, Release, Return, Segment, Work
 from maskbus_wire.shared_layout import MOST_SLOTS
 
 COMPRESSED = ("jpeg", "png", "webp")
@@ -148,21 +149,28 @@ def _work(request: Work, attachments: int, limits: Limits) -> None:
     if request.deadline_ms is not None and not 0 < request.deadline_ms <= limits.deadline_ms:
         raise WireError("invalid_value", f"A deadline lies between 1 and {limits.deadline_ms} ms.", "deadline_ms")
     check_image(request.image, attachments, limits)
+    if isinstance(request, MaskWork):
+        _mask_work(request, limits)
     if isinstance(request, Segment):
         _segment(request, attachments, limits)
+    elif isinstance(request, Everything):
+        everything_checks.check(request, limits)
 
 
-def _segment(request: Segment, attachments: int, limits: Limits) -> None:
+def _mask_work(request: MaskWork, limits: Limits) -> None:
     if request.publish is not None:
         _name(request.publish, "publish", limits)
         if not request.publish or ":" in request.publish:
             raise WireError("invalid_value", 'A topic has at least one character and no ":".', "publish")
+    if len(set(request.encodings)) != len(request.encodings):
+        raise WireError("invalid_value", "An encoding is named twice.", "encodings")
+
+
+def _segment(request: Segment, attachments: int, limits: Limits) -> None:
     if request.result is not None:
         _slot(request.result, "result", limits)
         if request.inline:
             raise WireError("invalid_value", "Bytes stand in the header or in a slot, not in both.", "result")
-    if len(set(request.encodings)) != len(request.encodings):
-        raise WireError("invalid_value", "An encoding is named twice.", "encodings")
     prompt = request.prompt
     if prompt == _NOTHING:
         return

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Window = tuple[tuple[int, int, int, int], NDArray[np.bool_]]
+"""A mask cut to its box: the box (x, y, w, h), and what is inside it, bool (h, w)."""
+
 
 def require_mask(mask: NDArray[Any]) -> NDArray[np.bool_]:
     """Return `mask` as it is if it is a bool array (H, W); raise ValueError otherwise."""
@@ -46,6 +49,12 @@ def bbox(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     left = int(columns.argmax())
     right = columns.size - int(columns[::-1].argmax())
     return left, top, right - left, bottom - top
+
+
+def window(mask: NDArray[np.bool_]) -> Window:
+    """Return the mask's box and a view of what is inside it."""
+    x, y, w, h = bbox(mask)
+    return (x, y, w, h), mask[y : y + h, x : x + w]
 
 
 def area(mask: NDArray[np.bool_]) -> int:

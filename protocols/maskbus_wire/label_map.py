@@ -6,12 +6,14 @@ that do not overlap and has holes in the larger ones otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskbus_wire.geometry import area, bbox, require_masks
+from maskbus_wire import geometry
+from maskbus_wire.geometry import Window
 
 
 def encode(masks: NDArray[np.bool_]) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -20,16 +22,20 @@ def encode(masks: NDArray[np.bool_]) -> NDArray[np.uint8] | NDArray[np.uint16]:
     Larger masks are painted first; of two equally large ones the later lies on top. ValueError for more masks or
     another kind of array.
     """
-    masks = require_masks(masks)
-    count = masks.shape[0]
+    masks = geometry.require_masks(masks)
+    return encode_windows([geometry.window(mask) for mask in masks], *masks.shape[1:])
+
+
+def encode_windows(windows: Sequence[Window], height: int, width: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return the same of masks that are cut to their boxes."""
+    count = len(windows)
     if count > 65_535:
         raise ValueError(f"a label map holds at most 65,535 masks, not {count}")
-    labels: NDArray[Any] = np.zeros(masks.shape[1:], np.uint8 if count <= 255 else np.uint16)
-    areas = np.array([area(mask) for mask in masks], np.int64)
+    labels: NDArray[Any] = np.zeros((height, width), np.uint8 if count <= 255 else np.uint16)
+    areas = np.array([geometry.area(mask) for _, mask in windows], np.int64)
     for index in np.argsort(-areas, kind="stable").tolist():
-        x, y, w, h = bbox(masks[index])
-        window = np.s_[y : y + h, x : x + w]
-        np.copyto(labels[window], labels.dtype.type(index + 1), where=masks[index][window])
+        (x, y, w, h), mask = windows[index]
+        np.copyto(labels[y : y + h, x : x + w], labels.dtype.type(index + 1), where=mask)
     return labels
 
 

@@ -31,6 +31,8 @@ class Limits:
     """Texts in one prompt; as many negative ones."""
     text_chars: int = 1_000
     """Characters of one text."""
+    grid_points: int = 262_144
+    """Points of everything mode, all layers of crops together."""
     name_chars: int = 256
     """Characters of an id, a name, a topic, a frame_id, a stream."""
     deadline_ms: int = 3_600_000

@@ -8,12 +8,14 @@ on how many others there are.
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from maskbus_wire.geometry import area, bbox, require_masks
+from maskbus_wire import geometry
+from maskbus_wire.geometry import Window
 
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
 # A warm first colour: most objects lie on grass, sky or skin, and a single object is the usual case.
@@ -47,22 +49,34 @@ def paint(
     left out, they are RGB. The outline is a line of the full colour along the inside of each mask's border, with a
     thin light one inside of that. ValueError for other shapes, dtypes or shares.
     """
-    masks = require_masks(masks)
+    masks = geometry.require_masks(masks)
     _require_picture(rgb, masks.shape[1:])
+    windows = [geometry.window(mask) for mask in masks]
+    return paint_windows(rgb, windows, alpha=alpha, colours=colours, outline=outline)
+
+
+def paint_windows(
+    rgb: NDArray[np.uint8],
+    windows: Sequence[Window],
+    *,
+    alpha: float = 0.5,
+    colours: NDArray[np.uint8] | None = None,
+    outline: bool = True,
+) -> NDArray[np.uint8]:
+    """Do the same with masks that are cut to their boxes."""
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is a share from 0 to 1, not {alpha}")
-    count = masks.shape[0]
+    count = len(windows)
     table = palette(count) if colours is None else np.asarray(colours)
     if table.ndim != 2 or table.shape[1] != 3 or table.shape[0] < count or table.dtype != np.uint8:
         raise ValueError(f"colours must be uint8 ({count} or more, 3), not {table.dtype} {table.shape}")
     painted: NDArray[np.uint8] = np.array(rgb, order="C")
     width = max(1, round(min(rgb.shape[:2]) / _SIDE_PER_OUTLINE))
-    areas = np.array([area(mask) for mask in masks], np.int64)
+    areas = np.array([geometry.area(mask) for _, mask in windows], np.int64)
     for index in np.argsort(-areas, kind="stable").tolist():
-        x, y, w, h = bbox(masks[index])
+        (x, y, w, h), mask = windows[index]
         if not w:
             continue
-        mask = masks[index, y : y + h, x : x + w]
         window = painted[y : y + h, x : x + w]
         # Seen as rows of bytes: numpy is slow where its innermost loop runs over three channels.
         flat = painted.reshape(rgb.shape[0], -1)[y : y + h, 3 * x : 3 * (x + w)]

@@ -75,6 +75,10 @@ class Mask(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """The text this mask answers to."""
     similarity: float | None = None
     """How well it answers to it."""
+    point: tuple[float, float] | None = None
+    """In everything mode: x, y of the point that found it, as in a prompt."""
+    crop_box: tuple[int, int, int, int] | None = None
+    """In everything mode: x, y, width, height of the part of the image that it was found in."""
     rle: Rle | None = None
     """COCO compressed RLE."""
     bits: Blob | None = None
@@ -133,6 +137,8 @@ class Answer(Reply, kw_only=True, omit_defaults=True, frozen=True):
     """As the request had it."""
     seq: int | None = None
     """As the request had it."""
+    notes: list[str] = []
+    """What was done otherwise than asked, a sentence each, for a human."""
 
 
 class Masks(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="segment"):
@@ -154,6 +160,23 @@ class Masks(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="segment"
     """On published messages: a number that no other message of this run of the node has."""
     retained: bool = False
     """On published messages: whether this is the topic's last value, sent again for a late joiner."""
+
+
+class FoundMasks(Masks, kw_only=True, omit_defaults=True, frozen=True, tag="everything"):
+    """All objects of the image, the largest first. What is published of them is a `Masks`."""
+
+
+class Progress(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="progress"):
+    """Tell how far a request is. Not its answer, which comes later; only where the request said `progress`."""
+
+    done: int
+    """Points that have been decoded."""
+    total: int
+    """Points in all."""
+    found: int
+    """Candidates found so far, duplicates among them."""
+    masks: list[Mask] = []
+    """The candidates found since the last progress, as `rle`. The answer may hold any of them or none."""
 
 
 class Embedded(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="embed"):
@@ -220,13 +243,17 @@ class Model(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     licence: str
     """SPDX expression of the code and weights it runs with."""
     weights: str
-    """"none needed", "present" or "missing"."""
+    """"none needed", "present", "missing", or "unverified": present, but no checksum is published."""
     ready: bool
     """Whether it can run here."""
     missing: str = ""
     """What it still needs, one sentence; empty when ready."""
     multimask: bool = False
     """Whether it can offer several hypotheses."""
+    everything: bool = False
+    """Whether it can find everything."""
+    tracks: bool = False
+    """Whether it can follow objects through a video."""
     device: str = "cpu"
     """Where it runs."""
     default: bool = False
@@ -288,6 +315,8 @@ class WorkerStats(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True)
     """Prompts whose embedding was there."""
     cache_misses: int = 0
     """Prompts whose embedding had to be computed."""
+    cache_evictions: int = 0
+    """Embeddings dropped for want of room or because of their age."""
     last_error: str = ""
     """Why it ended last, one sentence."""
 
@@ -336,10 +365,25 @@ class Statistics(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stat
     """Replies that could not be delivered: the peer was gone or did not read."""
 
 
-AnyReply = Error | Masks | Embedded | Released | Leased | Returned | Cancelled | Pong | Models | Statistics
+AnyReply = (
+    Error
+    | Masks
+    | FoundMasks
+    | Progress
+    | Embedded
+    | Released
+    | Leased
+    | Returned
+    | Cancelled
+    | Pong
+    | Models
+    | Statistics
+)
 REPLIES: dict[str, type[AnyReply]] = {
     "error": Error,
     "segment": Masks,
+    "everything": FoundMasks,
+    "progress": Progress,
     "embed": Embedded,
     "release": Released,
     "lease": Leased,

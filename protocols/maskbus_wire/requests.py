@@ -43,25 +43,74 @@ class Work(Request, kw_only=True, omit_defaults=True, frozen=True):
     """Number of the image in its stream. Goes through untouched."""
 
 
-class Segment(Work, kw_only=True, omit_defaults=True, frozen=True, tag="segment"):
-    """Ask for the masks a prompt points at."""
+class MaskWork(Work, kw_only=True, omit_defaults=True, frozen=True):
+    """What the operations that answer masks share."""
 
-    prompt: Prompt = Prompt()
-    """What to segment."""
     encodings: list[Encoding] = msgspec.field(default_factory=lambda: ["rle"])
     """How the masks come back, in one way or several; empty: bounding boxes, areas and scores only."""
-    multimask: bool = False
-    """Whether several hypotheses for one prompt are wanted."""
     inline: bool = False
     """Whether bytes of the reply stand in its header instead of in attachments."""
     keep: bool = False
     """Whether the node keeps the image and answers an `image_id`."""
     publish: str | None = None
     """Topic the masks are published under as well."""
+
+
+class Segment(MaskWork, kw_only=True, omit_defaults=True, frozen=True, tag="segment"):
+    """Ask for the masks a prompt points at."""
+
+    prompt: Prompt = Prompt()
+    """What to segment."""
+    multimask: bool = False
+    """Whether several hypotheses for one prompt are wanted."""
     result: Slot | None = None
     """Slot of shared memory for the bytes of the reply's masks. What does not fit comes as attachments."""
     options: dict[str, Any] = {}
     """The model's own options."""
+
+
+class EverythingOptions(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """Settings of everything mode that differ from the preset's. Left out: the preset's."""
+
+    points_per_side: int | None = None
+    """The grid has this many points along each side of the image, 1 to 256."""
+    points_per_batch: int | None = None
+    """Points decoded at once, at most 4096; 0: what suits the model and the device."""
+    pred_iou_thresh: float | None = None
+    """A mask must have more than this `predicted_iou`, 0…1."""
+    stability_score_thresh: float | None = None
+    """A mask must have at least this `stability_score`, 0…1."""
+    stability_score_offset: float | None = None
+    """By how much the threshold of the logits is shifted to find the stability score, more than 0, at most 100."""
+    box_nms_thresh: float | None = None
+    """Of two masks of one crop whose boxes overlap by more than this IoU, 0…1, the better one stays."""
+    crop_n_layers: int | None = None
+    """Layer i of crops looks at the image in 2^i × 2^i overlapping parts as well; 0 to 4 layers."""
+    crop_nms_thresh: float | None = None
+    """As `box_nms_thresh`, between crops; the smaller crop's mask stays."""
+    crop_overlap_ratio: float | None = None
+    """By how much of the image's shorter side the crops of the first layer overlap, from 0 to less than 1."""
+    crop_n_points_downscale_factor: int | None = None
+    """In layer i, `points_per_side` is divided by this, 1 to 16, to the power of i."""
+    min_mask_region_area: int | None = None
+    """Holes in a mask, and islands beside it, of fewer pixels than this are removed; 0: all are left."""
+    min_area: int | None = None
+    """A mask must have at least this many pixels."""
+    max_masks: int | None = None
+    """At most so many masks, the largest, up to 65535; 0: all."""
+    retry: bool | None = None
+    """Whether, where nothing is found, the search is made once more with lower thresholds."""
+
+
+class Everything(MaskWork, kw_only=True, omit_defaults=True, frozen=True, tag="everything"):
+    """Ask for all objects of an image."""
+
+    preset: str = "default"
+    """Where the settings come from: default, dense or fast."""
+    settings: EverythingOptions = EverythingOptions()
+    """Settings that differ from the preset's."""
+    progress: bool = False
+    """Whether `progress` replies are wanted before the answer. A REQ socket must not ask for them."""
 
 
 class Embed(Work, kw_only=True, omit_defaults=True, frozen=True, tag="embed"):
@@ -110,9 +159,12 @@ class Cancel(Request, kw_only=True, omit_defaults=True, frozen=True, tag="cancel
     """`id` of the request to cancel. Matches this connection's own first, then any other's."""
 
 
-AnyRequest = Segment | Embed | Release | Lease | Return | Describe | Ping | Stats | Cancel
+AnyWork = Segment | Everything | Embed
+"""What a model is needed for."""
+AnyRequest = AnyWork | Release | Lease | Return | Describe | Ping | Stats | Cancel
 OPERATIONS: dict[str, type[AnyRequest]] = {
     "segment": Segment,
+    "everything": Everything,
     "embed": Embed,
     "release": Release,
     "lease": Lease,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from maskbus_wire.geometry import require_mask, require_sides
+from maskbus_wire.geometry import Window, require_mask, require_sides
 
 # 7 groups hold 34 bits and a sign: more than any picture's pixel count that fits an int32.
 _MAX_GROUPS = 7
@@ -22,7 +22,21 @@ _DENSE = 32
 
 def encode(mask: NDArray[np.bool_]) -> str:
     """Return the compressed counts of a bool mask (H, W). ValueError if it is anything else or has 2**31 pixels."""
-    runs = to_runs(mask)
+    return _compress(to_runs(mask))
+
+
+def encode_window(window: Window, height: int, width: int) -> str:
+    """Return the same of a mask of `height` x `width` pixels that is cut to its box."""
+    (x, y, w, h), inside = window
+    columns = np.zeros((height, w), np.bool_)
+    columns[y : y + h] = inside
+    toggles = find_toggles(columns) + x * height
+    if toggles.size % 2 and x + w < width:
+        toggles = np.append(toggles, (x + w) * height)
+    return _compress(_runs_between(toggles, height * width))
+
+
+def _compress(runs: NDArray[np.int64]) -> str:
     numbers = runs.copy()
     numbers[3:] -= runs[1:-2]
     # A number x needs n groups when -16 * 32**(n-1) <= x < 16 * 32**(n-1); for x < 0 that is the same test on ~x.
@@ -61,11 +75,14 @@ def area(counts: str | bytes, height: int, width: int) -> int:
 
 def to_runs(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the run lengths of a bool mask (H, W), column by column, background first; their sum is H * W."""
-    toggles = find_toggles(mask)
+    return _runs_between(find_toggles(mask), mask.size)
+
+
+def _runs_between(toggles: NDArray[np.int64], pixels: int) -> NDArray[np.int64]:
     bounds = np.empty(toggles.size + 2, np.int64)
     bounds[0] = 0
     bounds[1:-1] = toggles
-    bounds[-1] = mask.size
+    bounds[-1] = pixels
     return np.diff(bounds)
 
 

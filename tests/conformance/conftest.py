@@ -87,6 +87,8 @@ class Replay:
     def _receive(self, content, where):
         delimiter, header, *attachments = self._peer.receive()
         assert delimiter == b"", where
+        while self._unpack(header).get("reply") == "progress":
+            delimiter, header, *attachments = self._peer.receive()
         self._compare(content, header, attachments, where)
 
     def _subscribe(self, prefix, _where):

@@ -20,6 +20,16 @@ REFUSED = """
 content-box-above content-box-outside content-logits-nan content-logits-size content-mask-bits-size
 content-mask-raw-size content-mask-rle-noise content-mask-rle-size content-other-format content-point-below
 content-point-left content-point-right content-raw-empty content-raw-long content-raw-short content-step-short
+everything-box-nms-thresh-high everything-box-nms-thresh-low everything-crop-n-layers-high
+everything-crop-n-layers-low everything-crop-n-points-downscale-factor-high
+everything-crop-n-points-downscale-factor-low everything-crop-nms-thresh-high everything-crop-nms-thresh-low
+everything-crop-overlap-ratio-high everything-crop-overlap-ratio-low everything-encoding-twice everything-grid
+everything-grid-of-preset everything-logits everything-max-masks-high everything-max-masks-low everything-min-area-low
+everything-min-mask-region-area-low everything-offset-infinite everything-offset-zero everything-overlap-whole
+everything-points-per-batch-high everything-points-per-batch-low everything-points-per-side-high
+everything-points-per-side-low everything-pred-iou-thresh-high everything-pred-iou-thresh-low everything-publish-colon
+everything-stability-score-offset-high everything-stability-score-offset-low everything-stability-score-thresh-high
+everything-stability-score-thresh-low everything-threshold-nan
 image-file-pixels image-file-width image-pixels image-step-file image-step-huge image-step-small image-width-large
 image-width-zero prompt-box-infinite prompt-box-nan prompt-box-no-width prompt-box-x-order prompt-box-y-order
 prompt-boxes-and-points prompt-boxes-many prompt-label-negative prompt-label-two prompt-labels-alone prompt-labels-long

@@ -10,7 +10,9 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from maskbus_wire import prompts, replies, requests
+from maskbus.everything.presets import PRESETS
+from maskbus.interfaces import EverythingSettings
+from maskbus_wire import grid, prompts, replies, requests
 from maskbus_wire.checks import IMAGE_ENCODINGS
 from maskbus_wire.errors import CODES, RETRYABLE
 from maskbus_wire.limits import DEFAULT_LIMITS
@@ -145,6 +147,27 @@ def test_limits():
     rows = table(SPEC.splitlines(), "| name | default | meaning |")
     assert {name: int(value) for name, value, _ in rows} == dataclasses.asdict(DEFAULT_LIMITS)
     assert [row[0] for row in rows] == list(dataclasses.asdict(DEFAULT_LIMITS))
+
+
+def test_presets():
+    rows = table(SPEC.splitlines(), "| setting | `default` | `dense` | `fast` |")
+    assert [row[0] for row in rows] == list(requests.EverythingOptions.__struct_fields__)
+    named = {
+        preset: {row[0]: number(row[column]) for row in rows if row[column]}
+        for column, preset in enumerate(("default", "dense", "fast"), start=1)
+    }
+    assert named["default"] == dataclasses.asdict(EverythingSettings())
+    assert (named["dense"], named["fast"]) == (PRESETS["dense"], PRESETS["fast"])
+    assert {preset: values["points_per_side"] for preset, values in named.items()} == grid.POINTS_PER_SIDE
+
+
+def number(text):
+    """Read what a cell of the presets' table says."""
+    if text in ("true", "false"):
+        return text == "true"
+    above, _, below = text.partition(" / ")
+    value = float(above) if "." in above else int(above)
+    return value / int(below) if below else value
 
 
 def test_error_codes():

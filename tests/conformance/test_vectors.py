@@ -10,7 +10,7 @@ from maskbus_wire.base64_text import decode as from_base64
 from maskbus_wire.errors import CODES, WireError
 from maskbus_wire.limits import DEFAULT_LIMITS
 from maskbus_wire.prompts import Blob
-from maskbus_wire.replies import REPLIES, Masks
+from maskbus_wire.replies import REPLIES, Masks, Progress
 from maskbus_wire.requests import OPERATIONS, Segment
 
 
@@ -123,6 +123,10 @@ def test_masks_are_what_they_should_be(with_masks):
     expected = [np.array([[pixel == "#" for pixel in row] for row in rows]) for rows in with_masks["masks"]]
     if isinstance(message, Segment):
         found = [open_mask_prompt(message.prompt.mask, attachments, *expected[0].shape)]
+        np.testing.assert_array_equal(found, expected)
+        return
+    if isinstance(message, Progress):
+        found = [rle.decode(mask.rle.counts, *mask.rle.size) for mask in message.masks]
         np.testing.assert_array_equal(found, expected)
         return
     assert isinstance(message, Masks)

@@ -91,7 +91,7 @@ class FakeLeases:
             else:
                 lease.path.unlink()
                 self.node.send(asked, replies.Returned(id=asked.id))
-        elif asked.op == "segment" and ("slot" in plain["image"] or "result" in plain):
+        elif asked.op in ("segment", "everything") and ("slot" in plain["image"] or "result" in plain):
             self._segment(asked)
         else:
             self._plain(asked)

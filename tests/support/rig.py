@@ -94,10 +94,10 @@ class Rig:
             for handle in card:
                 handle.read(time.monotonic())
 
-    def ready(self) -> None:
-        """Have all workers that were started say that they are ready."""
+    def ready(self, batch: int = 1) -> None:
+        """Have all workers that were started say that they are ready, and how many images they embed at once."""
         for worker in self.launcher.started:
-            worker.tell(type="ready")
+            worker.tell(type="ready", batch=batch)
         self.read()
 
     def jobs(self, worker: FakeWorker | None = None) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ class Rig:
             if job["op"] == "embed":
                 reply = replies.Embedded(model=job["model"], width=1, height=1, id=job["meta"]["id"], **fields)
             else:
-                reply = replies.Masks(
+                reply = (replies.FoundMasks if job["op"] == "everything" else replies.Masks)(
                     model=job["model"],
                     width=1,
                     height=1,
@@ -129,7 +129,14 @@ class Rig:
                 )
             payload += frames.encode(reply)
             layout.append([output["topic"], 1])
-        (worker or self.launcher.worker).tell(*payload, type="done", job=job["job"], outputs=layout, **(control or {}))
+        message = {"type": "done", "job": job["job"], "outputs": layout, "ahead": [], **(control or {})}
+        (worker or self.launcher.worker).tell(*payload, **message)
+        self.read()
+
+    def proceed(self, job: dict[str, Any], worker: FakeWorker | None = None, **fields: Any) -> None:
+        """Say how far a job is as a worker would."""
+        payload = frames.encode(replies.Progress(id=job["meta"]["id"], **fields))
+        (worker or self.launcher.worker).tell(*payload, type="progress", job=job["job"])
         self.read()
 
     def fail(self, job: dict[str, Any], worker: FakeWorker | None = None, code: str = "internal") -> None:

@@ -16,6 +16,7 @@ HELLO = {
     "slots": "/slots",
     "weights_dir": "",
     "embedding_bytes": 0,
+    "embedding_ttl_s": 0.0,
     "heartbeat_s": 1.0,
     "max_pixels": 9,
 }
@@ -113,6 +114,9 @@ class Listener:
 
     def free(self, handle: WorkerHandle) -> None:
         self.heard.append(("free", handle.state))
+
+    def progress(self, handle: WorkerHandle, job: Job, frames: list[Frame]) -> None:
+        self.heard.append(("progress", job, [bytes(frame) for frame in frames]))
 
     def unavailable(self, handle: WorkerHandle) -> None:
         self.heard.append(("unavailable", handle.failure))

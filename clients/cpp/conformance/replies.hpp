@@ -40,10 +40,11 @@ inline Json rows(const maskbus::BinaryMask& mask) {
 }
 
 /// Return the masks in each encoding that is there: rows of pixels, or the error. "any" is the client's own choice.
-inline Json masks(const maskbus::Segmentation& segmentation) {
+/// `labels` is the label map that they may be in.
+inline Json masks(const std::vector<maskbus::Mask>& all, const maskbus::Tensor* labels) {
     using maskbus::MaskEncoding;
     Json list = Json::array();
-    for (const maskbus::Mask& mask : segmentation.masks()) {
+    for (const maskbus::Mask& mask : all) {
         Json found = Json::object();
         for (const MaskEncoding encoding : {MaskEncoding::rle, MaskEncoding::bits, MaskEncoding::bits_zlib,
                                             MaskEncoding::polygon, MaskEncoding::raw, MaskEncoding::labels}) {
@@ -52,7 +53,7 @@ inline Json masks(const maskbus::Segmentation& segmentation) {
                                (encoding == MaskEncoding::bits_zlib && mask.bits_zlib()) ||
                                (encoding == MaskEncoding::polygon && mask.polygon()) ||
                                (encoding == MaskEncoding::raw && mask.raw()) ||
-                               (encoding == MaskEncoding::labels && segmentation.labels());
+                               (encoding == MaskEncoding::labels && labels != nullptr);
             if (there) {
                 const auto pixels = mask.decode(encoding);
                 found[std::string(name_of(encoding))] = pixels ? rows(*pixels) : refusal(pixels.error());
@@ -99,7 +100,25 @@ inline Json read(const maskbus::wire::Opened& opened) {
             return refusal(fields.error());
         }
         const auto reply = maskbus::wire::segmentation(opened, slot()).value_or_throw();
-        return {{"message", show::json(reply)}, {"masks", masks(reply)}, {"logits", logits(reply)}};
+        return {{"message", show::json(reply)},
+                {"masks", masks(reply.masks(), reply.labels() ? &*reply.labels() : nullptr)},
+                {"logits", logits(reply)}};
+    }
+    if (*name == "everything") {
+        auto fields = maskbus::detail::read_reply<maskbus::detail::MasksReply>(opened);
+        if (!fields) {
+            return refusal(fields.error());
+        }
+        const auto reply = maskbus::wire::found(opened).value_or_throw();
+        return {{"message", show::json(reply)}, {"masks", masks(reply.masks(), nullptr)}};
+    }
+    if (*name == "progress") {
+        auto fields = maskbus::detail::read_reply<maskbus::detail::ProgressReply>(opened);
+        if (!fields) {
+            return refusal(fields.error());
+        }
+        const auto reply = maskbus::wire::progress(opened).value_or_throw();
+        return {{"message", show::json(reply)}, {"masks", masks(reply.masks, nullptr)}};
     }
     Json found = *name == "error"      ? told<maskbus::ErrorReply>(opened)
                  : *name == "embed"    ? told<maskbus::Embedded>(opened)

@@ -119,19 +119,56 @@ public:
         options.seq = get<std::optional<std::int64_t>>("seq");
     }
 
-    maskbus::SegmentOptions segment_options() {
-        maskbus::SegmentOptions options;
-        work(options);
+    template <class Options>
+    void masks_wanted(Options& options) {
         options.encodings.clear();
         for (const std::string& name : get<std::vector<std::string>>("encodings", {"rle"})) {
             options.encodings.push_back(encoding(name));
         }
-        options.multimask = get<bool>("multimask");
         options.keep = get<bool>("keep");
         options.publish = get<std::optional<std::string>>("publish");
         if (get<bool>("inline")) {
             throw Unsayable{"bytes of the reply in its header"};
         }
+    }
+
+    maskbus::EverythingOptions everything_options() {
+        using maskbus::Preset;
+        maskbus::EverythingOptions options;
+        work(options);
+        masks_wanted(options);
+        options.preset = named(get<std::string>("preset", "default"), {Preset::standard, Preset::dense, Preset::fast});
+        if (get<bool>("progress")) {
+            options.progress = [](const maskbus::Progress&) {};
+        }
+        if (fields_.find("settings") == nullptr) {
+            return options;
+        }
+        const Fields fields = inner(fields_, "settings");
+        maskbus::EverythingSettings& settings = options.settings;
+        fields.optional("points_per_side", settings.points_per_side);
+        fields.optional("points_per_batch", settings.points_per_batch);
+        fields.optional("pred_iou_thresh", settings.pred_iou_thresh);
+        fields.optional("stability_score_thresh", settings.stability_score_thresh);
+        fields.optional("stability_score_offset", settings.stability_score_offset);
+        fields.optional("box_nms_thresh", settings.box_nms_thresh);
+        fields.optional("crop_n_layers", settings.crop_n_layers);
+        fields.optional("crop_nms_thresh", settings.crop_nms_thresh);
+        fields.optional("crop_overlap_ratio", settings.crop_overlap_ratio);
+        fields.optional("crop_n_points_downscale_factor", settings.crop_n_points_downscale_factor);
+        fields.optional("min_mask_region_area", settings.min_mask_region_area);
+        fields.optional("min_area", settings.min_area);
+        fields.optional("max_masks", settings.max_masks);
+        fields.optional("retry", settings.retry);
+        require_sound();
+        return options;
+    }
+
+    maskbus::SegmentOptions segment_options() {
+        maskbus::SegmentOptions options;
+        work(options);
+        masks_wanted(options);
+        options.multimask = get<bool>("multimask");
         if (const Object* found = fields_.find("options")) {
             if (found->type != msgpack::type::MAP) {
                 throw Unsayable{"options that are no map"};
@@ -273,6 +310,12 @@ inline maskbus::Result<maskbus::wire::Message> again(const maskbus::wire::Opened
         const auto deadline = reader.get<std::optional<std::int64_t>>("deadline_ms");
         const auto result = reader.slot("result");
         return maskbus::wire::segment(image, prompt, options, id, deadline, result ? &*result : nullptr);
+    }
+    if (operation == "everything") {
+        const auto image = reader.image();
+        const auto options = reader.everything_options();
+        const auto deadline = reader.get<std::optional<std::int64_t>>("deadline_ms");
+        return maskbus::wire::everything(image, options, id, deadline);
     }
     if (operation == "embed") {
         const auto image = reader.image();

@@ -84,6 +84,7 @@ inline Json json(const maskbus::Embedded& value) {
             {"frame_id", json(value.frame_id)},
             {"stream", json(value.stream)},
             {"seq", json(value.seq)},
+            {"notes", json(value.notes)},
             {"embedding_bytes", value.embedding_bytes}};
 }
 
@@ -123,6 +124,8 @@ inline Json json(const maskbus::Model& value) {
             {"ready", value.ready},
             {"missing", value.missing},
             {"multimask", value.multimask},
+            {"everything", value.everything},
+            {"tracks", value.tracks},
             {"device", value.device},
             {"default", value.is_default}};
 }
@@ -151,6 +154,7 @@ inline Json json(const maskbus::WorkerStatistics& value) {
             {"cache_entries", value.cache_entries},
             {"cache_hits", value.cache_hits},
             {"cache_misses", value.cache_misses},
+            {"cache_evictions", value.cache_evictions},
             {"last_error", value.last_error}};
 }
 
@@ -177,16 +181,25 @@ inline Json json(const maskbus::Statistics& value) {
             {"unanswerable", value.unanswerable}};
 }
 
+inline Json json(const maskbus::BoundingBox& value) {
+    return {value.x, value.y, value.width, value.height};
+}
+
+inline Json json(const maskbus::Point& value) {
+    return {value.x, value.y};
+}
+
 inline Json json(const maskbus::Mask& value) {
-    const maskbus::BoundingBox& box = value.bbox();
     const auto rle = value.rle();
     const auto png_base64 = value.png_base64();
-    return {{"bbox", {box.x, box.y, box.width, box.height}},
+    return {{"bbox", json(value.bbox())},
             {"area", value.area()},
             {"predicted_iou", value.predicted_iou()},
             {"stability_score", value.stability_score()},
             {"label", json(value.label())},
             {"similarity", json(value.similarity())},
+            {"point", json(value.point())},
+            {"crop_box", json(value.crop_box())},
             {"rle", rle ? Json{{"size", {value.height(), value.width()}}, {"counts", rle->text()}} : Json()},
             {"bits", json(value.bits())},
             {"bits+zlib", json(value.bits_zlib())},
@@ -209,6 +222,7 @@ inline Json json(const maskbus::Segmentation& value) {
             {"frame_id", json(value.frame_id())},
             {"stream", json(value.stream())},
             {"seq", json(value.seq())},
+            {"notes", json(value.notes())},
             {"masks", json(value.masks())},
             {"encodings", json(value.encodings())},
             {"labels", json(value.labels())},
@@ -217,6 +231,14 @@ inline Json json(const maskbus::Segmentation& value) {
             {"topic", json(value.topic())},
             {"published", json(value.published())},
             {"retained", value.retained()}};
+}
+
+inline Json json(const maskbus::Progress& value) {
+    return {{"id", value.id},
+            {"done", value.done},
+            {"total", value.total},
+            {"found", value.found},
+            {"masks", json(value.masks)}};
 }
 
 template <class T>

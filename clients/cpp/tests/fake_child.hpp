@@ -48,7 +48,8 @@ public:
     [[nodiscard]] maskbus::ChildOptions options(const std::string& script = "printf '%s\\n' \"$0\"; exec cat") {
         maskbus::ChildOptions options;
         options.command = {"sh", "-c", script, line()};
-        options.start_timeout = options.deadline = std::chrono::seconds(20);
+        options.start_timeout = std::chrono::seconds(20);
+        options.deadline = std::chrono::seconds(20);
         return options;
     }
 
@@ -132,7 +133,7 @@ inline std::string pong(const std::string& id, const std::string& node = "n") {
     msgpack::packer<msgpack::sbuffer> packer(buffer);
     packer.pack_map(8);
     for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
-             {"maskbus", "1.1"}, {"reply", "ping"}, {"id", id}, {"node", node}, {"version", "1"}}) {
+             {"maskbus", "1.2"}, {"reply", "ping"}, {"id", id}, {"node", node}, {"version", "1"}}) {
         packer.pack(key);
         packer.pack(value);
     }
@@ -149,7 +150,7 @@ inline std::string pong(const std::string& id, const std::string& node = "n") {
 inline std::string error_message(const std::string& id, const std::string& code) {
     msgpack::sbuffer buffer;
     msgpack::pack(buffer, std::map<std::string, std::string>{
-                              {"maskbus", "1.1"}, {"reply", "error"}, {"id", id}, {"code", code}, {"message", "No."}});
+                              {"maskbus", "1.2"}, {"reply", "error"}, {"id", id}, {"code", code}, {"message", "No."}});
     return {buffer.data(), buffer.size()};
 }
 

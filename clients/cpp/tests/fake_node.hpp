@@ -307,13 +307,12 @@ public:
             }
             bits += row;
         }
-        Header mask;
-        mask.set("bbox", std::vector<std::size_t>{0, 0, width / 2, height})
-            .set("area", width / 2 * height)
-            .set("predicted_iou", 0.9)
-            .set("stability_score", 0.8)
-            .map("bits", Header().set("attachment", 0));
-        Header header = reply("segment", asked.id());
+        Header mask = half_of(width, height);
+        mask.map("bits", Header().set("attachment", 0));
+        if (asked.op() == "everything") {
+            mask.set("point", std::vector<double>{0.5, 1}).set("crop_box", std::vector<std::size_t>{0, 1, width, 4});
+        }
+        Header header = reply(asked.op(), asked.id());
         header.set("model", "fake")
             .set("width", width)
             .set("height", height)
@@ -323,6 +322,17 @@ public:
             header.set("seq", seq);
         }
         send(asked, header, {bits});
+    }
+
+    /// Tell the progress of a request: one new candidate, of 4 × 2 pixels.
+    void send_progress(const Asked& asked, int done, int total = 10) {
+        Header mask = half_of(4, 2);
+        mask.map("rle", Header().set("size", std::vector<int>{2, 4}).set("counts", "044"));
+        send(asked, reply("progress", asked.id())
+                        .set("done", done)
+                        .set("total", total)
+                        .set("found", done)
+                        .maps("masks", {mask}));
     }
 
     // From any thread.
@@ -360,6 +370,15 @@ public:
 private:
     Header about(const Asked& asked) const {
         return reply(asked.op(), asked.id()).set("node", name).set("version", "0").set("uptime_s", 1.0);
+    }
+    /// The fields of a mask that is the left half of its image, but for its pixels.
+    static Header half_of(std::size_t width, std::size_t height) {
+        Header mask;
+        mask.set("bbox", std::vector<std::size_t>{0, 0, width / 2, height})
+            .set("area", width / 2 * height)
+            .set("predicted_iou", 0.9)
+            .set("stability_score", 0.8);
+        return mask;
     }
     static void send_frame(zmq::socket_t& socket, const std::string& frame, bool more) {
         socket.send(zmq::buffer(frame), more ? zmq::send_flags::sndmore : zmq::send_flags::none);
@@ -400,7 +419,7 @@ private:
         }
     }
     void handle(const Asked& asked) {
-        const bool works = asked.op() == "segment" || asked.op() == "embed";
+        const bool works = asked.op() == "segment" || asked.op() == "everything" || asked.op() == "embed";
         Script script;
         {
             const std::lock_guard<std::mutex> lock(mutex_);

@@ -59,6 +59,17 @@ TEST_CASE("the object's end is the child's") {
     CHECK_FALSE(exists(pid));
 }
 
+TEST_CASE("everything of an image, without progress") {
+    fake::Child fake([](const std::string& id) { return fake::error_message(id, "unsupported_prompt"); });
+    Child child = Child::start(fake.options()).value_or_throw();
+    const std::vector<std::uint8_t> pixels(3);
+    const auto image = maskbus::ImageView::raw(pixels.data(), 1, 1, maskbus::ImageEncoding::rgb8);
+    maskbus::EverythingOptions options;
+    CHECK(child.everything(image, options).error().code == "unsupported_prompt");
+    options.progress = [](const maskbus::Progress&) {};
+    CHECK(child.everything(image, options).error().code == "invalid_argument");
+}
+
 TEST_CASE("errors are the node's, also those without an id") {
     fake::Child fake([](const std::string&) { return fake::error_message("", "malformed"); });
     Child child = Child::start(fake.options()).value_or_throw();

@@ -78,6 +78,17 @@ TEST_CASE("images: one that the node loses gets another name") {
     CHECK(node.count("embed") == 2);
 }
 
+TEST_CASE("images: one that has expired is sent again") {
+    fake::Node node;
+    maskbus::Client client = client_of(node.endpoint(), 10s);
+    const maskbus::KeptImage image = client.embed(Picture().view()).value_or_throw();
+    const std::string before = image.image_id();
+    node.then(fake::error("image_expired", "image.image_id"));
+    CHECK(client.segment(image, {{{1, 2}}}).ok());
+    CHECK(image.image_id() != before);
+    CHECK(node.count("embed") == 2);
+}
+
 TEST_CASE("images: one that the node keeps losing") {
     fake::Node node;
     maskbus::Client client = client_of(node.endpoint(), 10s);

@@ -7,6 +7,7 @@ TEST_CASE("enumerators have the wire's names") {
     CHECK(name_of(maskbus::MaskEncoding::png_base64) == "png_base64");
     CHECK(name_of(maskbus::ImageEncoding::bgra8) == "bgra8");
     CHECK(name_of(maskbus::Lane::stream) == "stream");
+    CHECK(name_of(maskbus::Preset::standard) == "default");
     // What is no enumerator at all, as C++ allows, has no name.
     CHECK(name_of(static_cast<maskbus::Lane>(99)).empty());
 }

@@ -4,6 +4,7 @@
 
 #include <type_traits>
 
+#include "maskbus/everything.hpp"
 #include "maskbus/prompt.hpp"
 
 using maskbus::MaskEncoding;
@@ -11,6 +12,7 @@ using maskbus::MaskEncoding;
 TEST_CASE("options and prompts are aggregates with defaults") {
     static_assert(std::is_aggregate_v<maskbus::SegmentOptions>);
     static_assert(std::is_aggregate_v<maskbus::EmbedOptions>);
+    static_assert(std::is_aggregate_v<maskbus::EverythingOptions>);
     static_assert(std::is_aggregate_v<maskbus::Prompt>);
     const maskbus::SegmentOptions options;
     CHECK(options.encodings == std::vector<MaskEncoding>{MaskEncoding::bits});
@@ -31,6 +33,8 @@ TEST_CASE("C++20 names the fields") {
     CHECK(options.multimask);
     CHECK(options.seq == 7);
     CHECK(std::get<std::int64_t>(options.options.at("iterations")) == 5);
+    const maskbus::EverythingOptions dense{.preset = maskbus::Preset::dense, .settings = {.min_area = 100}};
+    CHECK(dense.settings.min_area == 100);
     const maskbus::EmbedOptions embed{.model = "grabcut", .frame_id = "camera"};
     CHECK(embed.frame_id == "camera");
     const maskbus::Prompt prompt{.points = {{.x = 1, .y = 2}}, .boxes = {{.x0 = 0, .y0 = 0, .x1 = 3, .y1 = 3}}};

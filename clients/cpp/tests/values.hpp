@@ -114,7 +114,7 @@ inline Map mask() {
     return {{"bbox", List{0, 0, 9, 2}}, {"area", 4}, {"predicted_iou", 0.75}, {"stability_score", 0.5}};
 }
 inline Map segment(List masks) {
-    return {{"maskbus", "1.1"}, {"reply", "segment"},       {"id", "7"}, {"model", "echo"}, {"width", 9},
+    return {{"maskbus", "1.2"}, {"reply", "segment"},       {"id", "7"}, {"model", "echo"}, {"width", 9},
             {"height", 2},      {"masks", std::move(masks)}};
 }
 

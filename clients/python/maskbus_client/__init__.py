@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ChildDied,
         ClientClosed,
         DeadlineExceeded,
+        ImageExpired,
         Internal,
         InvalidField,
         InvalidImage,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     )
     from maskbus_client.keys import Keys
     from maskbus_client.masks import Mask
+    from maskbus_client.progress import Progress
     from maskbus_client.results import Result
     from maskbus_client.shared_image import SharedImage
     from maskbus_client.shared_memory import AsyncSharedMemory, SharedMemory
@@ -71,6 +73,7 @@ __all__ = [
     "Client",
     "ClientClosed",
     "DeadlineExceeded",
+    "ImageExpired",
     "ImageHandle",
     "Internal",
     "InvalidField",
@@ -87,6 +90,7 @@ __all__ = [
     "NodeError",
     "NodeUnreachable",
     "OutOfMemory",
+    "Progress",
     "ProtocolError",
     "Result",
     "SharedImage",
@@ -115,6 +119,7 @@ _HOMES = {
     "ImageHandle": "sync",
     "Keys": "keys",
     "Mask": "masks",
+    "Progress": "progress",
     "Result": "results",
     "SharedImage": "shared_image",
     "SharedMemory": "shared_memory",

@@ -15,7 +15,7 @@ import zmq
 from maskbus_client import endpoints, image_input
 from maskbus_client.aio_link import Inbox, SharedLink
 from maskbus_client.aio_subscription import AsyncSubscription
-from maskbus_client.core import Peer, Policy, check_deadline
+from maskbus_client.core import Peer, Policy
 from maskbus_client.errors import ClientClosed
 from maskbus_client.handle import KeptImage
 from maskbus_client.keys import Keys, new_context, resolve
@@ -28,8 +28,8 @@ from maskbus_wire.frames import encode
 if TYPE_CHECKING:
     from typing import Concatenate, ParamSpec
 
+    from maskbus_client.arguments import Lane
     from maskbus_client.image_input import Color, PreparedImage, Sendable
-    from maskbus_client.operations import Lane
     from maskbus_client.shared_memory import AsyncSharedMemory
 
     P = ParamSpec("P")
@@ -78,14 +78,14 @@ class AsyncClient:
         self,
         endpoint: str | None = None,
         *,
-        deadline: float = 30.0,
+        deadline: float | None = None,
         context: Context | None = None,
         retries: int = 2,
         connect_timeout: float = 5.0,
         keys: Keys | None = None,
         shared_memory: bool = False,
     ) -> None:
-        policy = Policy(deadline=check_deadline(deadline), retries=retries, connect_timeout=connect_timeout)
+        policy = Policy(retries=retries, connect_timeout=connect_timeout).with_deadline(deadline)
         self._endpoint = endpoints.resolve(endpoint)
         self._operations = Operations(Peer(self._endpoint, policy), shared_memory=shared_memory)
         if keys is not None and context is not None:
@@ -114,6 +114,7 @@ class AsyncClient:
         return f"<AsyncClient of {self.endpoint}{' (closed)' if self._closed else ''}>"
 
     segment = _awaited(Operations.segment)
+    everything = _awaited(Operations.everything)
     ping = _awaited(Operations.ping)
     describe = _awaited(Operations.describe)
     stats = _awaited(Operations.stats)
@@ -210,6 +211,7 @@ class AsyncClient:
         inbox = Inbox()
         link: SharedLink | None = None
         ids: list[str] = []
+        work = ""
         try:
             event: Event = None
             while True:
@@ -220,6 +222,7 @@ class AsyncClient:
                     if step.id and step.id not in link.inboxes:
                         link.inboxes[step.id] = inbox
                         ids.append(step.id)
+                    work = step.id if step.work else work
                     link.watched.send(step.frames, copy=step.copy)
                 elif isinstance(step, Connect):
                     if link is None or step.instead_of is link:
@@ -233,8 +236,8 @@ class AsyncClient:
             result: T = stop.value
             return result
         except asyncio.CancelledError:
-            if link is not None and ids and not self._closed:
-                link.watched.send(encode(requests.Cancel(id=new_id(), target=ids[0])), copy=True)
+            if link is not None and work and not self._closed:
+                link.watched.send(encode(requests.Cancel(id=new_id(), target=work)), copy=True)
             raise
         finally:
             flow.close()
@@ -273,6 +276,7 @@ class AsyncImageHandle(KeptImage):
         self._client = client
 
     segment = _on_handle(Operations.segment)
+    everything = _on_handle(Operations.everything)
     release = _on_handle(Operations.release)
 
     async def __aenter__(self) -> AsyncImageHandle:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from maskbus_client import image_input
 from maskbus_client.child_line import ChildLine
 from maskbus_client.child_process import ChildProcess
-from maskbus_client.core import Peer, Policy, check_deadline
+from maskbus_client.core import Peer, Policy
 from maskbus_client.errors import ChildDied, ClientClosed, DeadlineExceeded, NodeUnreachable
 from maskbus_client.operations import Operations
 from maskbus_client.steps import Connect, Event, Flow, Send
 from maskbus_client.sync import Client, ImageHandle
 
 if TYPE_CHECKING:
+    from maskbus_client.arguments import Lane
     from maskbus_client.image_input import Color, Sendable
-    from maskbus_client.operations import Lane
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Child:
     Args:
         model: The model, or the models, to offer; empty: every one that is installed.
         mapping: Bytes that a request and its reply have, half each: a number, or text such as "64MiB".
-        deadline: Seconds a call may take, where it does not say otherwise.
+        deadline: Seconds a call may take, where it does not say otherwise; left out: 30, and 600 for `everything`.
         start_timeout: Seconds until the child must be ready.
         command: What to run; left out: `maskbus child` of this Python.
         arguments: Further flags of `maskbus child`.
@@ -49,14 +49,14 @@ class Child:
         model: str | Sequence[str] = "",
         mapping: int | str = "32MiB",
         *,
-        deadline: float = 30.0,
+        deadline: float | None = None,
         start_timeout: float = 60.0,
         command: Sequence[str] | None = None,
         arguments: Sequence[str] = (),
         checksum: bool = False,
     ) -> None:
-        policy = Policy(deadline=check_deadline(deadline), retries=0)
-        self._operations = Operations(Peer("the child", policy, heard=True))
+        policy = Policy(retries=0).with_deadline(deadline)
+        self._operations = Operations(Peer("the child", policy, heard=True, tells_progress=False))
         self._command = list(command or (sys.executable, "-m", "maskbus", "child"))
         self._command += ["--mapping", str(mapping)]
         for name in [model] if isinstance(model, str) else model:
@@ -83,6 +83,7 @@ class Child:
         self.close()
 
     segment = Client.segment
+    everything = Client.everything
     ping = Client.ping
     describe = Client.describe
     stats = Client.stats

@@ -7,6 +7,7 @@ A call cannot hang: every wait ends at its deadline at the latest. What happens 
   answer either, or is another run than the one that got the request, that goes out again over a fresh connection.
 - **The reply was lost though the node is well**: once a third of the deadline has passed, the probe is `stats`. A node
   that twice in a row has nothing queued and nothing running does not have the request either; it is sent again.
+- **`progress`** of the request is as good as an answer to a probe: somebody works on it.
 - **A code of `RETRYABLE`**: the same request again after a short, jittered pause.
 - **Nobody there**: a node this client has never heard of counts as unreachable after `connect_timeout`. One that has
   answered before may be restarting and is given until the deadline.
@@ -17,6 +18,7 @@ cancel. It is sent once. All tries of a request have one id, so an answer to any
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 import time
@@ -50,6 +52,8 @@ class Policy:
 
     deadline: float = 30.0
     """For a whole call, where the call names none."""
+    everything_deadline: float = 600.0
+    """The same, for `everything`."""
     retries: int = 2
     """How often a request may be sent again."""
     connect_timeout: float = 5.0
@@ -63,6 +67,13 @@ class Policy:
     upload_rate: float = 4e6
     """Bytes a second that the slowest link is believed to carry: what is still under way is not lost."""
 
+    def with_deadline(self, seconds: float | None) -> Policy:
+        """Return the policy of a client that names a deadline for all its calls, or none. ValueError if it is none."""
+        if seconds is None:
+            return self
+        checked = check_deadline(seconds)
+        return dataclasses.replace(self, deadline=checked, everything_deadline=checked)
+
 
 @dataclass
 class Peer:
@@ -74,6 +85,8 @@ class Peer:
     """Seconds; never goes back."""
     heard: bool = False
     """Whether the node has ever answered this client."""
+    tells_progress: bool = True
+    """Whether replies can come before the answer."""
     cancelled: dict[str, bool] = field(default_factory=dict)
     """Id of each call under way → whether it has been cancelled from here."""
 
@@ -101,7 +114,7 @@ def check_deadline(seconds: float) -> float:
 
 def expect(incoming: Incoming, kind: type[R]) -> R:
     """Return the reply if it is of this kind. ProtocolError if not."""
-    if not isinstance(incoming.reply, kind):
+    if type(incoming.reply) is not kind:
         raise ProtocolError(f"The node answered with a {type(incoming.reply).__name__} where {kind.__name__} was due.")
     return incoming.reply
 
@@ -114,6 +127,7 @@ def converse(
     deadline: float | None = None,
     copy: bool = True,
     once: bool = False,
+    progress: Callable[[replies.Progress], None] | None = None,
 ) -> Flow[Incoming]:
     """Send a request and end in its answer.
 
@@ -124,13 +138,15 @@ def converse(
         deadline: Seconds for all tries together; None: the client's.
         copy: Whether the attachments' memory may change before the call is over.
         once: Whether it is not sent again, come what may.
+        progress: What is called with each `progress` of the request. What it raises ends the call, once the request has
+            been cancelled.
 
     Raises:
         NodeError: what the node answered, or DeadlineExceeded.
         NodeUnreachable: if nobody answered at all.
         ProtocolError: if the answer is not one.
     """
-    conversation = _Conversation(peer, request, attachments, deadline, copy, once)
+    conversation = _Conversation(peer, request, attachments, deadline, copy, once, progress)
     peer.cancelled[request.id] = False
     try:
         return (yield from conversation.run())
@@ -147,6 +163,7 @@ class _Conversation:
         deadline: float | None,
         copy: bool,
         once: bool,
+        progress: Callable[[replies.Progress], None] | None,
     ) -> None:
         policy = peer.policy
         self._peer = peer
@@ -154,6 +171,7 @@ class _Conversation:
         self._request = request
         self._attachments = attachments
         self._copy = copy
+        self._progress = progress
         self._total = policy.deadline if deadline is None else deadline
         self._begin = self._clock()
         self._end = self._begin + self._total
@@ -171,7 +189,8 @@ class _Conversation:
         while True:
             if not link.greeted:
                 yield Send(link.greet(), "")
-            yield Send(self._frames(), self._request.id, copy=self._copy)
+            works = isinstance(self._request, requests.Work)
+            yield Send(self._frames(), self._request.id, copy=self._copy, work=works)
             self._tries -= 1
             try:
                 return (yield from self._listen(link))
@@ -218,6 +237,10 @@ class _Conversation:
                 self._note(link)
                 if self._is_answer(arrival):
                     return self._read(arrival)
+                if arrival.id == self._request.id:
+                    yield from self._tell(arrival)
+                    probe, idle = "", 0
+                    quiet = self._clock() + self._patience
                 if probe and arrival.id == probe:
                     idle = idle + 1 if _has_nothing(arrival) else 0
                     if arrival.plain.get("node", link.run) != link.run or idle == 2:
@@ -266,14 +289,24 @@ class _Conversation:
             raise DeadlineExceeded(f"The node did not answer within {self._total:g} s.", request_id=self._request.id)
 
     def _is_answer(self, arrival: Arrival) -> bool:
+        kind = arrival.plain.get("reply")
         # A node that could not even read a request's id answers without one.
-        return arrival.id == self._request.id or (not arrival.id and arrival.plain.get("reply") == "error")
+        return kind != "progress" if arrival.id == self._request.id else not arrival.id and kind == "error"
+
+    def _tell(self, arrival: Arrival) -> Flow[None]:
+        """Hand on how far the request is, if anybody wants to know."""
+        if self._progress is None:
+            return
+        try:
+            reply = _decode(arrival)
+            assert isinstance(reply, replies.Progress)
+            self._progress(reply)
+        except Exception:
+            yield Send(encode(requests.Cancel(id=new_id(), target=self._request.id)), "", farewell=True)
+            raise
 
     def _read(self, arrival: Arrival) -> Incoming:
-        try:
-            reply = decode_reply(arrival.plain)
-        except WireError as error:
-            raise ProtocolError(f"The node's reply breaks the wire contract: {error.message} ({error.path})") from None
+        reply = _decode(arrival)
         if isinstance(reply, replies.Error):
             raise error_of(reply)
         return Incoming(reply, arrival.attachments)
@@ -294,6 +327,13 @@ class _Conversation:
             if isinstance(arrival, Arrival) and self._is_answer(arrival) and arrival.plain.get("reply") != "error":
                 return self._read(arrival)
         return None
+
+
+def _decode(arrival: Arrival) -> replies.AnyReply:
+    try:
+        return decode_reply(arrival.plain)
+    except WireError as error:
+        raise ProtocolError(f"The node's reply breaks the wire contract: {error.message} ({error.path})") from None
 
 
 def _has_nothing(arrival: Arrival) -> bool:

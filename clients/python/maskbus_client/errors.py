@@ -12,6 +12,7 @@
     │   ├── TooLarge                   too_large; also a ValueError
     │   ├── InvalidImage               invalid_image; also a ValueError
     │   ├── UnknownImage               unknown_image
+    │   │   └── ImageExpired           image_expired
     │   ├── UnknownLease               unknown_lease
     │   ├── NoSharedMemory             no_shared_memory; also: the node's file cannot be opened here
     │   ├── UnknownModel               unknown_model
@@ -128,6 +129,12 @@ class UnknownImage(NodeError):
     code = "unknown_image"
 
 
+class ImageExpired(UnknownImage):
+    """The node has let go of this image, for want of room or for its age. An ImageHandle sends it again by itself."""
+
+    code = "image_expired"
+
+
 class UnknownLease(NodeError):
     """The node does not lease this shared memory any more. Images in it are sent as bytes, by themselves."""
 
@@ -239,7 +246,9 @@ class NoMask(MaskbusError, LookupError):
     """The result holds no mask, or none in an encoding that pixels can be made of."""
 
 
-BY_CODE: Final[dict[str, type[NodeError]]] = {kind.code: kind for kind in NodeError.__subclasses__()}
+BY_CODE: Final[dict[str, type[NodeError]]] = {
+    kind.code: kind for parent in (NodeError, UnknownImage) for kind in parent.__subclasses__()
+}
 """Wire code → the exception that stands for it."""
 
 

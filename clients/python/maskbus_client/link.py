@@ -15,7 +15,7 @@ from maskbus_wire.limits import Limits
 
 # A client trusts its node further than a node trusts its clients: hundreds of masks are hundreds of attachments, and
 # their polygons are many numbers. Frames stay capped.
-REPLY_LIMITS = Limits(attachments=4096, header_objects=4_000_000)
+REPLY_LIMITS = Limits(attachments=65_536, header_objects=4_000_000)
 """What the client is willing to look at."""
 _SMALL = 4096
 """Bytes of a header that need no counting before it is read."""

@@ -75,6 +75,16 @@ class Mask:
         return self._reply.similarity
 
     @property
+    def point(self) -> tuple[float, float] | None:
+        """In everything mode: x, y of the point that found it; as a prompt, it finds it again."""
+        return self._reply.point
+
+    @property
+    def crop_box(self) -> tuple[int, int, int, int] | None:
+        """In everything mode: x, y, width, height of the part of the image that it was found in."""
+        return self._reply.crop_box
+
+    @property
     def height(self) -> int:
         """Rows of the mask, and of the image."""
         return self._scene.height

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from msgspec.structs import replace
 
-from maskbus_client import image_input, prompt_input
+from maskbus_client import prompt_input
+from maskbus_client.arguments import LANES, Lane, encodings_of, take_image
 from maskbus_client.core import Incoming, Peer, check_deadline, converse, expect
 from maskbus_client.errors import BY_CODE, UnknownImage
+from maskbus_client.everything import everything
 from maskbus_client.handle import KeptImage
 from maskbus_client.image_input import ImageSource, PreparedImage
 from maskbus_client.link import new_id
@@ -28,12 +30,6 @@ if TYPE_CHECKING:
     from maskbus_client.prompt_input import Labels, LogitsLike, MaskLike, Numbers
     from maskbus_client.shared_memory import Memory
     from maskbus_client.shared_pool import Pool
-
-Lane = Literal["interactive", "stream", "batch"]
-"""Which of the node's queues: interactive goes before stream, stream before batch."""
-ENCODINGS: tuple[str, ...] = get_args(requests.Encoding)
-"""How masks can come back."""
-_LANES: tuple[str, ...] = get_args(Lane)
 
 
 class Operations:
@@ -126,16 +122,7 @@ class Operations:
             ProtocolError: if the answer breaks the wire contract.
             ClientClosed: if the client is closed, or was meanwhile.
         """
-        encodings = [encoding] if isinstance(encoding, str) else list(encoding)
-        for name in encodings:
-            if name not in ENCODINGS:
-                raise ValueError(f"There is no mask encoding {name!r}; there are {', '.join(ENCODINGS)}.")
-        kept = image if isinstance(image, KeptImage) else None
-        if kept is None:
-            sent = image_input.prepare(cast("Sendable", image), color)
-        else:
-            kept.check_open()
-            sent = kept.reference()
+        kept, sent = take_image(image, color)
         prompt = prompt_input.NOTHING
         if any(given is not None for given in (points, labels, box, boxes, mask, logits, text, negative_text)):
             prompt = prompt_input.prepare(
@@ -154,7 +141,7 @@ class Operations:
             id=new_id() if id is None else id,
             image=sent.image,
             prompt=prompt.prompt,
-            encodings=cast("list[requests.Encoding]", encodings),
+            encodings=encodings_of(encoding),
             model=model or (kept.model if kept else ""),
             multimask=multimask,
             inline=inline,
@@ -168,22 +155,49 @@ class Operations:
             options=dict(options or {}),
         )
         attachments = [*sent.attachments, *prompt.attachments]
+        total = self.peer.policy.deadline if deadline is None else check_deadline(deadline)
+        incoming = yield from self.ask_masks(image, sent, request, attachments, total)
+        return Result(expect(incoming, replies.Masks), incoming.attachments, sent.picture, incoming.shared)
+
+    everything = everything
+
+    def ask_masks(
+        self,
+        image: Sendable | KeptImage,
+        sent: PreparedImage,
+        request: requests.Segment | requests.Everything,
+        attachments: list[Buffer],
+        deadline: float,
+        progress: Callable[[replies.Progress], None] | None = None,
+    ) -> Flow[Incoming]:
+        """Send a request for masks; a kept image that the node has lost is sent again, once.
+
+        Args:
+            image: As the caller gave it.
+            sent: As it goes out.
+            request: With all else.
+            attachments: Bytes that go with it.
+            deadline: Seconds for all of it.
+            progress: As `core.converse`.
+        """
         _check(request, attachments, sent)
         begin = self.peer.clock()
-        total = self.peer.policy.deadline if deadline is None else check_deadline(deadline)
-        copy = sent.borrowed and self._is_inproc and (keep or publish is not None)
+        copy = sent.borrowed and self._is_inproc and (request.keep or request.publish is not None)
+        source = image if isinstance(image, ImageSource) else None
         try:
-            incoming = yield from self._converse(
-                request, attachments, deadline=total, copy=copy, image=image if isinstance(image, ImageSource) else None
+            return (
+                yield from self._converse(
+                    request, attachments, deadline=deadline, copy=copy, image=source, progress=progress
+                )
             )
         except UnknownImage:
-            if kept is None:
+            if not isinstance(image, KeptImage):
                 raise
             # Evicted, or the node is a new one: send the pixels again, once, and keep the handle.
-            yield from self._embed(kept, self._left(begin, total), lane)
-            again = replace(request, image=kept.reference().image)
-            incoming = yield from self._converse(again, attachments, deadline=self._left(begin, total))
-        return Result(expect(incoming, replies.Masks), incoming.attachments, sent.picture, incoming.shared)
+            yield from self._embed(image, self._left(begin, deadline), request.lane)
+            again = replace(request, image=image.reference().image)
+            left = self._left(begin, deadline)
+            return (yield from self._converse(again, attachments, deadline=left, progress=progress))
 
     def ping(self, *, deadline: float | None = None) -> Flow[replies.Pong]:
         """Ask whether the node is there, which run of it, and where its endpoints are. Errors as `segment`."""
@@ -244,20 +258,30 @@ class Operations:
 
     def _converse(
         self,
-        request: requests.Segment | requests.Embed,
+        request: requests.AnyWork,
         attachments: list[Buffer],
         *,
         deadline: float,
         copy: bool = False,
         image: ImageSource | None = None,
+        progress: Callable[[replies.Progress], None] | None = None,
     ) -> Flow[Incoming]:
         if image is None and self.pool is None:
-            return (yield from converse(self.peer, request, attachments, deadline=deadline, copy=copy))
+            return (
+                yield from converse(self.peer, request, attachments, deadline=deadline, copy=copy, progress=progress)
+            )
         from maskbus_client import shared_request
 
         return (
             yield from shared_request.converse(
-                self.peer, request, attachments, deadline=deadline, copy=copy, image=image, pool=self.pool
+                self.peer,
+                request,
+                attachments,
+                deadline=deadline,
+                copy=copy,
+                image=image,
+                pool=self.pool,
+                progress=progress,
             )
         )
 
@@ -295,7 +319,7 @@ def show_signature(method: Callable[..., Any], flow: Callable[..., Any], *, with
     method.__dict__["__signature__"] = signature.replace(parameters=parameters, return_annotation=kind)
 
 
-def _check(request: requests.Segment | requests.Embed, attachments: Sequence[Buffer], sent: PreparedImage) -> None:
+def _check(request: requests.AnyWork, attachments: Sequence[Buffer], sent: PreparedImage) -> None:
     """Raise for what the node would not take, while the caller's own line is still on the stack."""
     _check_type("model", request.model, str)
     _check_type("id", request.id, str)
@@ -303,10 +327,10 @@ def _check(request: requests.Segment | requests.Embed, attachments: Sequence[Buf
     _check_type("stream", request.stream, str)
     _check_type("stamp", request.stamp, int)
     _check_type("seq", request.seq, int)
-    if isinstance(request, requests.Segment):
+    if isinstance(request, requests.MaskWork):
         _check_type("publish", request.publish, str)
-    if request.lane not in _LANES:
-        raise ValueError(f"lane is one of {', '.join(_LANES)}, not {request.lane!r}.")
+    if request.lane not in LANES:
+        raise ValueError(f"lane is one of {', '.join(LANES)}, not {request.lane!r}.")
     if not request.id:
         raise ValueError("id must not be empty: leave it out to have one chosen.")
     try:

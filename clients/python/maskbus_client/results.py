@@ -95,6 +95,11 @@ class Result(Sequence[Mask]):
         return self.reply.timings
 
     @property
+    def notes(self) -> list[str]:
+        """What the node did otherwise than asked, a sentence each."""
+        return self.reply.notes
+
+    @property
     def encodings(self) -> list[str]:
         """The encodings this message holds."""
         return self.reply.encodings

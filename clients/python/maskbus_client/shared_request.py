@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -24,13 +24,14 @@ _LOGITS_BYTES = 256 * 256 * 4
 
 def converse(
     peer: Peer,
-    request: requests.Segment | requests.Embed,
+    request: requests.AnyWork,
     attachments: Sequence[Buffer],
     *,
     deadline: float,
     copy: bool,
     image: ImageSource | None,
     pool: Pool | None,
+    progress: Callable[[replies.Progress], None] | None = None,
 ) -> Flow[Incoming]:
     """Send a request, and end in its answer, as `core.converse` does.
 
@@ -44,6 +45,7 @@ def converse(
         copy: Whether the attachments' memory may change before the call is over.
         image: The image, if the caller put it into shared memory.
         pool: Shared memory for all other images, if there is any.
+        progress: As `core.converse`.
     """
     assert image is None or isinstance(image, SharedImage)
     end = peer.clock() + deadline
@@ -72,7 +74,7 @@ def converse(
             rest = attachments if named is None else [b"", *attachments[1:]] if len(attachments) > 1 else ()
             left = max(0.001, end - peer.clock())
             try:
-                incoming = yield from core.converse(peer, shared, rest, deadline=left, copy=copy)
+                incoming = yield from core.converse(peer, shared, rest, deadline=left, copy=copy, progress=progress)
                 break
             except UnknownLease:
                 if lease is None or (named is None and answer is None):
@@ -107,15 +109,13 @@ def converse(
             lease.give_back(slot.index)
 
 
-def _with_slots(
-    request: requests.Segment | requests.Embed, slot: prompts.Slot | None, answer: prompts.Slot | None
-) -> requests.Segment | requests.Embed:
+def _with_slots(request: requests.AnyWork, slot: prompts.Slot | None, answer: prompts.Slot | None) -> requests.AnyWork:
     if slot is not None:
         request = replace(request, image=prompts.Image(slot=slot))
-    return request if answer is None else replace(request, result=answer)
+    return replace(request, result=answer) if answer is not None and isinstance(request, requests.Segment) else request
 
 
-def _has_large_answer(request: requests.Segment | requests.Embed) -> bool:
+def _has_large_answer(request: requests.AnyWork) -> bool:
     """Tell whether the masks are likely to be so large that a slot for them pays."""
     if not isinstance(request, requests.Segment) or request.inline:
         return False

@@ -27,5 +27,9 @@ class SocketLink(Link):
 
     def abandon(self, id: str) -> None:
         """Tell the node that nobody waits for an answer any more, without waiting for it to say so."""
-        self.socket.setsockopt(zmq.LINGER, 100)
+        self.linger()
         sockets.send(self.socket, encode(requests.Cancel(id=new_id(), target=id)), copy=True)
+
+    def linger(self) -> None:
+        """Have what is sent next go out even if the socket is closed at once."""
+        self.socket.setsockopt(zmq.LINGER, 100)

@@ -29,14 +29,20 @@ class Send:
     """Send these frames over the connection. Answered with None.
 
     `id` is the one that replies will carry. `copy` says that the frames' memory may change before it has been read.
+    `work` says that the node will work on it, so that it is to be cancelled should the caller give up; `farewell` that
+    it must still go out though the connection may be closed at once.
     """
 
-    __slots__ = ("copy", "frames", "id")
+    __slots__ = ("copy", "farewell", "frames", "id", "work")
 
-    def __init__(self, frames: list[Buffer], id: str, *, copy: bool = True) -> None:
+    def __init__(
+        self, frames: list[Buffer], id: str, *, copy: bool = True, work: bool = False, farewell: bool = False
+    ) -> None:
         self.frames = frames
         self.id = id
         self.copy = copy
+        self.work = work
+        self.farewell = farewell
 
 
 class Wait:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import zmq
 
 from maskbus_client import endpoints, image_input, sockets
-from maskbus_client.core import Peer, Policy, check_deadline
+from maskbus_client.core import Peer, Policy
 from maskbus_client.errors import ClientClosed, DeadlineExceeded, NodeError
 from maskbus_client.handle import KeptImage
 from maskbus_client.keys import Keys, new_context, resolve
@@ -27,8 +27,8 @@ from maskbus_client.subscription import Subscription
 if TYPE_CHECKING:
     from typing import Concatenate, ParamSpec
 
+    from maskbus_client.arguments import Lane
     from maskbus_client.image_input import Color, PreparedImage, Sendable
-    from maskbus_client.operations import Lane
     from maskbus_client.shared_memory import SharedMemory
 
     P = ParamSpec("P")
@@ -73,7 +73,8 @@ class Client:
     Args:
         endpoint: `tcp://host:port`, `ipc://path` or `inproc://name`; left out: the environment's MASKBUS_ENDPOINT, else
             tcp://127.0.0.1:7710.
-        deadline: Seconds a call may take, all tries together, where it does not say otherwise.
+        deadline: Seconds a call may take, all tries together, where it does not say otherwise; left out: 30, and 600
+            for `everything`.
         context: A ZeroMQ context to share, needed for inproc; left out: one of its own, which it also ends.
         retries: How often a request is sent again: after a lost reply, a restart of the node, or a code of `RETRYABLE`.
         connect_timeout: Seconds a node that has never been heard may be silent before it counts as unreachable.
@@ -90,14 +91,14 @@ class Client:
         self,
         endpoint: str | None = None,
         *,
-        deadline: float = 30.0,
+        deadline: float | None = None,
         context: Context | None = None,
         retries: int = 2,
         connect_timeout: float = 5.0,
         keys: Keys | None = None,
         shared_memory: bool = False,
     ) -> None:
-        policy = Policy(deadline=check_deadline(deadline), retries=retries, connect_timeout=connect_timeout)
+        policy = Policy(retries=retries, connect_timeout=connect_timeout).with_deadline(deadline)
         self._endpoint = endpoints.resolve(endpoint)
         self._operations = Operations(Peer(self._endpoint, policy), shared_memory=shared_memory)
         if keys is not None and context is not None:
@@ -127,6 +128,7 @@ class Client:
         return f"<Client of {self.endpoint}{' (closed)' if self._closed else ''}>"
 
     segment = _blocking(Operations.segment)
+    everything = _blocking(Operations.everything)
     ping = _blocking(Operations.ping)
     describe = _blocking(Operations.describe)
     stats = _blocking(Operations.stats)
@@ -231,7 +233,7 @@ class Client:
     def _run(self, flow: Flow[T]) -> T:
         """Run a flow to its end on a connection that is this call's own."""
         link: SocketLink | None = None
-        last: Send | None = None
+        work = ""
         with self._state:
             self._check_open()
             self._busy += 1
@@ -242,8 +244,10 @@ class Client:
                 step = flow.send(event)
                 if isinstance(step, Send):
                     assert link is not None
-                    last = step if step.id else last
+                    work = step.id if step.work else work
                     event = None
+                    if step.farewell:
+                        link.linger()
                     sockets.send(link.socket, step.frames, copy=step.copy)
                 elif isinstance(step, Connect):
                     if link is not None and step.instead_of is link:
@@ -264,8 +268,8 @@ class Client:
         except zmq.ContextTerminated:
             raise ClientClosed("The client's ZeroMQ context was terminated.") from None
         except KeyboardInterrupt:
-            if link is not None and last is not None:
-                link.abandon(last.id)
+            if link is not None and work:
+                link.abandon(work)
             raise
         finally:
             flow.close()
@@ -314,6 +318,7 @@ class ImageHandle(KeptImage):
         self._client = client
 
     segment = _on_handle(Operations.segment)
+    everything = _on_handle(Operations.everything)
     release = _on_handle(Operations.release)
 
     def __enter__(self) -> ImageHandle:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from maskbus_client.arguments import ENCODINGS
 from maskbus_client.errors import ProtocolError
 from maskbus_client.link import REPLY_LIMITS
-from maskbus_client.operations import ENCODINGS
 from maskbus_client.results import Result
 from maskbus_wire import header, replies
 from maskbus_wire.errors import WireError

@@ -23,6 +23,7 @@ def vectors() -> dict[str, Json]:
         "ping-without-id": _dialog("An id may be left out.", [_send(op="ping"), _receive(**_pong(None))]),
         **_questions(),
         **_segment(),
+        **_everything(),
         **_kept(),
         **_refused(),
         **_published(),
@@ -174,6 +175,52 @@ def _segment() -> dict[str, Json]:
     }
 
 
+def _everything() -> dict[str, Json]:
+    one = {"op": "everything", "model": "echo", "image": _RAW, "settings": {"points_per_side": 1}}
+    found = {"bbox": [2, 1, 3, 2], "area": 6, "predicted_iou": _FLOAT, "stability_score": _FLOAT}
+    where = {"point": [2.5, 1.5], "crop_box": [0, 0, 5, 3]}
+    rle = {"rle": {"size": [3, 5], "counts": "721000"}}
+    answer = {"reply": "everything", "model": "echo", "width": 5, "height": 3}
+    return {
+        "everything": _dialog(
+            "One point, which the echo model answers as a square; the image ends two rows into it.",
+            [
+                _send(_PIXELS, id="1", **one),
+                _receive(id="1", **answer, encodings=["rle"], masks=[{**found, **where, **rle}]),
+            ],
+            "echo",
+        ),
+        "everything-progress": _dialog(
+            "Any number of progress replies, none included, and then the answer.",
+            [
+                _send(_PIXELS, id="1", **{**one, "settings": {"points_per_side": 16}}, progress=True),
+                _receive(id="1", **answer, masks=_LIST),
+            ],
+            "echo",
+        ),
+        "everything-kept": _dialog(
+            "The pixels are sent once.",
+            [
+                _send(_PIXELS, id="1", **one, keep=True),
+                _receive(id="1", **answer, image_id={"$save": "image"}),
+                _send(id="2", **{**one, "image": {"image_id": {"$use": "image"}}}, encodings=[]),
+                _receive(id="2", **answer, masks=[{**found, **where, "rle": _ABSENT}]),
+            ],
+            "echo",
+        ),
+        "everything-refused": _dialog(
+            "A preset and a setting that cannot be.",
+            [
+                _send(_PIXELS, id="1", **one, preset="slow"),
+                _error("1", "invalid_value", "preset"),
+                _send(_PIXELS, id="2", **{**one, "settings": {"points_per_side": 257}}),
+                _error("2", "invalid_value", "settings.points_per_side"),
+            ],
+            "echo",
+        ),
+    }
+
+
 def _kept() -> dict[str, Json]:
     ask = {"op": "segment", "model": "echo"}
     held = {"image": {"image_id": {"$use": "image"}}, "prompt": {"boxes": [_BOX]}}
@@ -276,6 +323,7 @@ def _error_without_id(code: str) -> Json:
 def _published() -> dict[str, Json]:
     ask = {"op": "segment", "model": "echo", "image": _RAW, "prompt": {"boxes": [_BOX]}}
     answer = {"reply": "segment", "model": "echo", "masks": [{**_BOX_MASK, "rle": _BOX_RLE}]}
+    one = {"op": "everything", "model": "echo", "image": _RAW, "settings": {"points_per_side": 1}}
     bits = {"reply": "segment", "model": "echo", "masks": [{**_BOX_MASK, "bits": {"attachment": 0}, "rle": _ABSENT}]}
     made, kept = {"retained": _ABSENT, "stamp": 2}, {"retained": True, "stamp": 1}
 
@@ -313,6 +361,21 @@ def _published() -> dict[str, Json]:
                 *segment("golden/chosen", 2),
                 published("bits:golden/chosen", "golden/chosen", {**bits, **made}, b"\x70\x70\x00"),
                 published("golden/chosen", "golden/chosen", {**answer, **made}),
+            ],
+            "echo",
+        ),
+        "publish-everything": _dialog(
+            "Subscribers need not know which operation masks are from.",
+            [
+                _send(_PIXELS, id="1", **one, publish="golden/all", stamp=1),
+                _receive(reply="everything", id="1", model="echo", masks=_LIST, stamp=1),
+                *settled,
+                {"subscribe": "golden/all"},
+                published(
+                    "golden/all",
+                    "golden/all",
+                    {"reply": "segment", "id": _ABSENT, "model": "echo", "masks": _LIST, **kept},
+                ),
             ],
             "echo",
         ),

@@ -9,15 +9,16 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from maskbus_wire import header, rle
+from maskbus_wire import everything_checks, header, rle
 from maskbus_wire.prompts import Image, LogitsPrompt, MaskPrompt, Prompt
 from maskbus_wire.replies import REPLIES
-from maskbus_wire.requests import OPERATIONS
+from maskbus_wire.requests import OPERATIONS, EverythingOptions, Work
 from source import pictures
 from source.vector import Json, invalid
 
 _HELD = {"image_id": "f3a9c1"}
 _PING: dict[str, Any] = {"maskbus": "1.0", "op": "ping", "id": "x"}
+_EVERYTHING: dict[str, Any] = {"maskbus": "1.2", "op": "everything", "id": "x", "image": _HELD}
 _SEGMENT: dict[str, Any] = {"maskbus": "1.0", "op": "segment", "id": "x", "image": _HELD}
 _RAW = {"attachment": 0, "encoding": "rgb8", "width": 5, "height": 3}
 _PIXELS = [pictures.pattern().tobytes()]
@@ -32,6 +33,7 @@ def vectors() -> dict[str, Json]:
         **_envelope(),
         **dict(_types()),
         **_values(),
+        **_everything(),
         **_images(),
         **_prompts(),
         **_contents(),
@@ -157,6 +159,7 @@ def _types() -> Iterator[tuple[str, Json]]:
     whole = {
         "segment": _SEGMENT,
         "embed": {**_SEGMENT, "op": "embed"},
+        "everything": _EVERYTHING,
         "release": {**_PING, "op": "release", "image_id": "a"},
         "lease": {**_PING, "op": "lease", "slots": 3, "slot_bytes": 4096},
         "return": {**_PING, "op": "return", "lease": "a"},
@@ -167,6 +170,8 @@ def _types() -> Iterator[tuple[str, Json]]:
             name = field.encode_name
             if name == "maskbus" or (operation == "embed" and name != "image"):
                 continue
+            if operation == "everything" and name in msgspec.structs.asdict(Work(image=Image())):
+                continue
             yield _mistyped(operation, name, name, field, {**message, name: _wrong(field)})
             if field.required:
                 short = {key: value for key, value in message.items() if key != name}
@@ -175,6 +180,7 @@ def _types() -> Iterator[tuple[str, Json]]:
     parts: list[tuple[str, type[msgspec.Struct], dict[str, Any]]] = [
         ("image", Image, dict(_RAW)),
         ("prompt", Prompt, {}),
+        ("settings", EverythingOptions, {}),
         ("prompt.mask", MaskPrompt, {**attached, "encoding": "bits"}),
         ("prompt.logits", LogitsPrompt, {**attached, "shape": [1, 1]}),
     ]
@@ -193,7 +199,51 @@ def _types() -> Iterator[tuple[str, Json]]:
                 )
 
 
+def _everything() -> dict[str, Json]:
+    def wrong(path: str, about: str, /, code: str = "invalid_value", **fields: Any) -> Json:
+        return invalid(code, path, about, {**_EVERYTHING, **fields})
+
+    def setting(name: str, about: str, value: object) -> Json:
+        return wrong(f"settings.{name}", about, settings={name: value})
+
+    found = {}
+    for name, (least, most) in everything_checks.RANGES.items():
+        place = f"everything-{name.replace('_', '-')}"
+        found[f"{place}-low"] = setting(name, "Less than it may be.", least - 1)
+        if most < 2**62:
+            found[f"{place}-high"] = setting(name, "More than it may be.", most + 1)
+        else:
+            found[f"{place}-high"] = setting(name, "Beyond signed 64 bits.", 2**63)
+    whole = {"points_per_side": 256, "crop_n_layers": 1}
+    return {
+        **found,
+        "everything-preset": wrong("preset", "No such preset.", preset="slow"),
+        "everything-preset-case": wrong("preset", "In capitals.", preset="Dense"),
+        "everything-preset-empty": wrong("preset", "No preset.", preset=""),
+        "everything-threshold-nan": setting("pred_iou_thresh", "Not a number.", float("nan")),
+        "everything-offset-infinite": setting("stability_score_offset", "Infinite.", float("inf")),
+        "everything-offset-zero": setting("stability_score_offset", "No shift at all.", 0.0),
+        "everything-overlap-whole": setting("crop_overlap_ratio", "The whole.", 1.0),
+        "everything-logits": wrong(
+            "encodings[1]", "It answers no logits.", "unknown_encoding", encodings=["rle", "logits"]
+        ),
+        "everything-encoding-twice": wrong("encodings", "Named twice.", encodings=["rle", "rle"]),
+        "everything-publish-colon": wrong("publish", "A topic with a colon.", publish="png:all"),
+        "everything-grid": wrong("settings", "327680 points.", "too_large", settings=whole),
+        "everything-grid-of-preset": wrong(
+            "settings",
+            "The preset's 64 points a side, in four layers more.",
+            "too_large",
+            preset="dense",
+            settings={"crop_n_layers": 4},
+        ),
+        "everything-image": wrong("image", "No bytes and no reference.", "invalid_field", image={}),
+    }
+
+
 def _put(path: str, value: dict[str, Any]) -> dict[str, Any]:
+    if path == "settings":
+        return {**_EVERYTHING, "settings": value}
     if path == "image":
         return _with(image=value)
     return _with(prompt=value if path == "prompt" else {path.partition(".")[2]: value})
@@ -514,6 +564,7 @@ def _replies() -> dict[str, Json]:
         "endpoints": [],
         "publish_endpoints": [],
     }
+    progress = {"maskbus": "1.2", "reply": "progress", "id": "s", "done": 1, "total": 2, "found": 0}
 
     def changed(**fields: Any) -> dict[str, Any]:
         return {**masks, "masks": [{**mask, **fields}]}
@@ -541,6 +592,12 @@ def _replies() -> dict[str, Json]:
         "reply-area-missing": wrong("masks[1].area", "No area.", {**masks, "masks": [mask, {"bbox": [0, 0, 1, 1]}]}),
         "reply-rle-size": wrong("masks[0].rle.size", "One side.", changed(rle={"size": [1], "counts": "0"})),
         "reply-rle-bytes": wrong("masks[0].rle.counts", "Bytes.", changed(rle={"size": [1, 2], "counts": b"0"})),
+        "reply-point-one": wrong("masks[0].point", "No y.", changed(point=[1.0])),
+        "reply-crop-box-float": wrong("masks[0].crop_box[2]", "A fraction.", changed(crop_box=[0, 0, 1.5, 1])),
+        "reply-notes-text": wrong("notes", "Not in an array.", {**masks, "notes": "Less."}),
+        "reply-everything-masks": wrong("masks", "A number.", {**masks, "reply": "everything", "masks": 1}),
+        "reply-progress-done": wrong("done", "Text.", {**progress, "done": "1"}),
+        "reply-progress-masks": wrong("masks[0].area", "No area.", {**progress, "masks": [{"bbox": [0, 0, 1, 1]}]}),
         "reply-png-bytes": wrong("masks[0].png", "Bytes without a map.", changed(png=b"0")),
         "reply-polygon-flat": wrong("masks[0].polygon[0]", "Not in rings.", changed(polygon=[0.0, 0.0, 1.0, 1.0])),
         "reply-labels-dtype": wrong(

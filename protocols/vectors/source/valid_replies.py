@@ -18,6 +18,7 @@ from maskbus_wire.replies import (
     Cancelled,
     Embedded,
     Error,
+    FoundMasks,
     Leased,
     Mask,
     Masks,
@@ -25,6 +26,7 @@ from maskbus_wire.replies import (
     Models,
     ModelStats,
     Pong,
+    Progress,
     Released,
     Returned,
     Rle,
@@ -43,7 +45,15 @@ _HEIGHT, _WIDTH = _ARRAYS[0].shape
 
 def vectors() -> dict[str, Json]:
     """Return them by name."""
-    return {**_plain_replies(), **_errors(), **_encodings(), **_whole_image(), **_published(), **_other_ways()}
+    return {
+        **_plain_replies(),
+        **_errors(),
+        **_encodings(),
+        **_whole_image(),
+        **_everything(),
+        **_published(),
+        **_other_ways(),
+    }
 
 
 def _plain_replies() -> dict[str, Json]:
@@ -58,6 +68,7 @@ def _plain_replies() -> dict[str, Json]:
         licence="Apache-2.0",
         weights="none needed",
         ready=True,
+        everything=True,
         default=True,
     )
     absent = Model(
@@ -70,7 +81,17 @@ def _plain_replies() -> dict[str, Json]:
         ready=False,
         missing="Its weights are not there.",
         multimask=True,
+        tracks=True,
         device="cuda:0",
+    )
+    pinned = Model(
+        name="pinned",
+        title="One whose authors publish no checksum",
+        prompts=["points"],
+        encodings=["rle"],
+        licence="Apache-2.0",
+        weights="unverified",
+        ready=True,
     )
     statistics = Statistics(
         id="6",
@@ -101,6 +122,7 @@ def _plain_replies() -> dict[str, Json]:
                 cache_entries=2,
                 cache_hits=3,
                 cache_misses=4,
+                cache_evictions=5,
                 last_error="It was killed.",
             )
         ],
@@ -128,6 +150,7 @@ def _plain_replies() -> dict[str, Json]:
                 frame_id="cam",
                 stream="front",
                 seq=9,
+                notes=["The image was looked at in two parts."],
                 embedding_bytes=4_194_304,
             ),
             "Every field.",
@@ -166,9 +189,12 @@ def _plain_replies() -> dict[str, Json]:
         ),
         "reply-describe": typed(
             Models(
-                id="4", models=[model, absent], image_encodings=list(IMAGE_ENCODINGS), limits=asdict(DEFAULT_LIMITS)
+                id="4",
+                models=[model, absent, pinned],
+                image_encodings=list(IMAGE_ENCODINGS),
+                limits=asdict(DEFAULT_LIMITS),
             ),
-            "Two models, one of which cannot run.",
+            "Three models, one of which cannot run.",
         ),
         "reply-stats": typed(statistics, "Every field."),
         "reply-stats-shortest": typed(
@@ -183,6 +209,7 @@ def _errors() -> dict[str, Json]:
         "unsupported_version": {"versions": ["1.0"], "path": "maskbus"},
         "invalid_value": {"path": "prompt.points[3]", "stamp": 1, "frame_id": "cam", "stream": "s", "seq": 2},
         "unknown_image": {"path": "image.image_id"},
+        "image_expired": {"path": "image.image_id"},
     }
     return {
         f"error-{code}": typed(Error(id="8", code=code, message="Why it failed.", **details.get(code, {})), "An error.")
@@ -310,6 +337,44 @@ def _whole_image() -> dict[str, Json]:
             "A picture with the masks painted over it.",
             [overlay],
             masks=rows[:1],
+        ),
+    }
+
+
+def _everything() -> dict[str, Json]:
+    order = [1, 0] if _ARRAYS[1].sum() > _ARRAYS[0].sum() else [0, 1]
+    arrays, rows = [_ARRAYS[i] for i in order], [pictures.MASKS[i] for i in order]
+    points, crops = [(2.5, 1.5), (0.0, 3.0)], [(0, 0, _WIDTH, _HEIGHT), (0, 1, 4, 3)]
+    fields = [
+        {"point": point, "crop_box": crop, "rle": Rle(size=(_HEIGHT, _WIDTH), counts=rle.encode(array))}
+        for array, point, crop in zip(arrays, points, crops, strict=True)
+    ]
+    found = _masks(fields, ["rle"], arrays)
+    packed = _masks([{**field, "rle": None, "bits": Blob(attachment=i)} for i, field in enumerate(fields)], [], arrays)
+    shared = {"id": "e", "model": "echo", "width": _WIDTH, "height": _HEIGHT}
+    notes = ["Fewer points were decoded at once: 2 in place of 4.", "Nothing was found, so thresholds were lowered."]
+    return {
+        "reply-everything": typed(
+            FoundMasks(**shared, masks=found.masks, encodings=["rle"], image_id="f3a9c1", notes=notes, seq=5),
+            "Two objects, the larger first, and what was done otherwise than asked.",
+            masks=rows,
+        ),
+        "reply-everything-bits": typed(
+            FoundMasks(**shared, masks=packed.masks, encodings=["bits"]),
+            "The same in attachments.",
+            [bits.pack(array) for array in arrays],
+            masks=rows,
+        ),
+        "reply-everything-none": typed(FoundMasks(**shared, masks=[], encodings=["rle"]), "Nothing was found."),
+        "progress": typed(
+            Progress(id="e", done=12, total=64, found=3, masks=found.masks), "Two candidates more.", masks=rows
+        ),
+        "progress-shortest": typed(Progress(id="e", done=0, total=64, found=0), "Nothing new."),
+        "published-everything": typed(
+            _masks(fields, ["rle"], arrays, topic="masks/all", published=42),
+            "What a request for everything publishes is as any other.",
+            topic="masks/all",
+            masks=rows,
         ),
     }
 

@@ -9,7 +9,19 @@ import numpy as np
 
 from maskbus_wire import bits, rle
 from maskbus_wire.prompts import Image, LogitsPrompt, MaskPrompt, Prompt, Slot
-from maskbus_wire.requests import Cancel, Describe, Embed, Lease, Ping, Release, Return, Segment, Stats
+from maskbus_wire.requests import (
+    Cancel,
+    Describe,
+    Embed,
+    Everything,
+    EverythingOptions,
+    Lease,
+    Ping,
+    Release,
+    Return,
+    Segment,
+    Stats,
+)
 from source import pictures
 from source.vector import Json, plain, typed
 
@@ -22,7 +34,15 @@ _SLOT = Slot(lease="9c07", index=0, generation=2)
 
 def vectors() -> dict[str, Json]:
     """Return them by name."""
-    return {**_operations(), **_raw_images(), **_files(), **_prompts(), **_mask_prompts(), **_other_ways()}
+    return {
+        **_operations(),
+        **_everything(),
+        **_raw_images(),
+        **_files(),
+        **_prompts(),
+        **_mask_prompts(),
+        **_other_ways(),
+    }
 
 
 def _operations() -> dict[str, Json]:
@@ -75,6 +95,99 @@ def _operations() -> dict[str, Json]:
         "ping-without-id": typed(Ping(), "An id may be left out."),
         "stats": typed(Stats(id="6"), "How the node is doing."),
         "cancel": typed(Cancel(id="7", target="5f1d"), "Take a request back."),
+    }
+
+
+def _everything() -> dict[str, Json]:
+    settings = EverythingOptions(
+        points_per_side=48,
+        points_per_batch=64,
+        pred_iou_thresh=0.85,
+        stability_score_thresh=0.5,
+        stability_score_offset=1.5,
+        box_nms_thresh=0.75,
+        crop_n_layers=2,
+        crop_nms_thresh=0.25,
+        crop_overlap_ratio=0.375,
+        crop_n_points_downscale_factor=2,
+        min_mask_region_area=100,
+        min_area=500,
+        max_masks=65_535,
+        retry=False,
+    )
+    all_fields = Everything(
+        id="all-fields",
+        image=_IMAGE,
+        model="echo",
+        lane="batch",
+        deadline_ms=600_000,
+        stamp=1_700_000_000_123_456_789,
+        frame_id="camera_front",
+        stream="front",
+        seq=7,
+        encodings=["rle", "bits", "bits+zlib", "png", "png_base64", "polygon", "raw", "labels", "overlay"],
+        inline=True,
+        keep=True,
+        publish="masks/front",
+        preset="dense",
+        settings=settings,
+        progress=True,
+    )
+    said = Everything(
+        id="12",
+        image=_IMAGE,
+        model="echo",
+        lane="batch",
+        preset="fast",
+        settings=EverythingOptions(points_per_side=8, pred_iou_thresh=0.5, retry=True),
+        progress=True,
+    )
+    least = EverythingOptions(
+        points_per_side=1,
+        points_per_batch=0,
+        pred_iou_thresh=0.0,
+        stability_score_thresh=0.0,
+        stability_score_offset=0.001,
+        box_nms_thresh=0.0,
+        crop_n_layers=0,
+        crop_nms_thresh=0.0,
+        crop_overlap_ratio=0.0,
+        crop_n_points_downscale_factor=1,
+        min_mask_region_area=0,
+        min_area=0,
+        max_masks=0,
+    )
+    most = EverythingOptions(
+        points_per_side=256,
+        points_per_batch=4096,
+        pred_iou_thresh=1.0,
+        stability_score_thresh=1.0,
+        stability_score_offset=100.0,
+        box_nms_thresh=1.0,
+        crop_n_layers=3,
+        crop_nms_thresh=1.0,
+        crop_overlap_ratio=0.999,
+        crop_n_points_downscale_factor=2,
+        max_masks=65_535,
+    )
+    full = EverythingOptions(points_per_side=256, crop_n_layers=3, crop_n_points_downscale_factor=2)
+    return {
+        "everything-shortest": typed(Everything(image=_HELD), "Only what is required."),
+        "everything-all-fields": typed(all_fields, "Every field of the operation, and every setting.", _PIXELS),
+        "everything": typed(said, "A preset, settings that differ from it, and progress.", _PIXELS),
+        "everything-settings": typed(
+            Everything(id="13", image=_HELD, preset="dense", settings=settings), "Every setting, of a kept image."
+        ),
+        "everything-least": typed(Everything(image=_HELD, settings=least), "The least that each setting may be."),
+        "everything-most": typed(Everything(image=_HELD, settings=most), "The most that each setting may be."),
+        "everything-grid": typed(
+            Everything(image=_HELD, settings=full), "262144 points: 256 × 256 in each of four layers."
+        ),
+        "everything-encodings": typed(
+            Everything(id="14", image=_HELD, encodings=["bits", "labels"], publish="masks/all", keep=True),
+            "As two encodings, published.",
+        ),
+        "everything-slot": typed(Everything(id="15", image=Image(slot=_SLOT)), "Pixels in shared memory."),
     }
 
 

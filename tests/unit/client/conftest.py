@@ -183,12 +183,20 @@ class FakeNode:
                 held[encoding] = replies.Blob(attachment=len(attachments))
                 raw = (mask.astype(np.uint8) * 255).tobytes()
                 attachments.append(raw if encoding == "raw" else bits.pack(mask))
+        if asked.op == "everything":
+            held |= {"point": (0.5, 1.0), "crop_box": (0, 0, width, height)}
         entry = replies.Mask(
             bbox=(0, 0, width // 2, height), area=int(mask.sum()), predicted_iou=0.9, stability_score=0.8, **held
         )
         echoed = {name: plain[name] for name in ("stamp", "frame_id", "stream", "seq") if name in plain}
-        reply = replies.Masks(id=asked.id, model="fake", width=width, height=height, masks=[entry], **echoed)
+        kind = replies.FoundMasks if asked.op == "everything" else replies.Masks
+        reply = kind(id=asked.id, model="fake", width=width, height=height, masks=[entry], **echoed)
         return reply, attachments
+
+    def tell(self, asked: Asked, done: int, total: int = 10) -> None:
+        """Tell the progress of a request: one new candidate each time."""
+        entry = self.masks(Asked(asked.peer, {**asked.plain, "encodings": ["rle"]}, []))[0].masks[0]
+        self.send(asked, replies.Progress(id=asked.id, done=done, total=total, found=done, masks=[entry]))
 
     def _run(self) -> None:
         poller = zmq.Poller()
@@ -212,7 +220,7 @@ class FakeNode:
 
     def _handle(self, asked: Asked) -> None:
         self.seen.append(asked)
-        works = asked.op in ("segment", "embed")
+        works = asked.op in ("segment", "everything", "embed")
         if works and self.scripts:
             self.scripts.popleft()(self, asked)
         elif not self.mute:

@@ -33,7 +33,7 @@ async def next_work(node: Any) -> Any:
 
 
 def test_both_clients_have_the_same_methods():
-    for name in ("segment", "ping", "describe", "stats", "cancel", "image", "subscribe", "close"):
+    for name in ("segment", "everything", "ping", "describe", "stats", "cancel", "image", "subscribe", "close"):
         one, other = inspect.signature(getattr(Client, name)), inspect.signature(getattr(AsyncClient, name))
         assert list(one.parameters.values()) == list(other.parameters.values())
         assert getattr(AsyncClient, name).__doc__

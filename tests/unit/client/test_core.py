@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgpack
 import numpy as np
 import pytest
 
-from maskbus_client.core import Incoming, Peer, Policy, check_deadline, converse
+from maskbus_client.core import Incoming, Peer, Policy, check_deadline, converse, expect
 from maskbus_client.errors import (
     BY_CODE,
     Busy,
@@ -44,8 +45,10 @@ class World:
         self.coming.append((self.now + after, self.link, frames))
         self.coming.sort(key=lambda entry: entry[0])
 
-    def run(self, request: requests.AnyRequest, deadline: float | None = None, size: int = 0) -> Incoming:
-        flow = converse(self.peer, request, [b"x" * size] if size else [], deadline=deadline)
+    def run(
+        self, request: requests.AnyRequest, deadline: float | None = None, size: int = 0, **options: Any
+    ) -> Incoming:
+        flow = converse(self.peer, request, [b"x" * size] if size else [], deadline=deadline, **options)
         event = None
         try:
             while True:
@@ -419,5 +422,139 @@ def test_an_abandoned_flow_leaves_nothing_behind():
     assert not world.peer.cancelled
 
 
+EVERYTHING = requests.Everything(id="mine", image=prompts.Image(image_id="i"), progress=True)
+
+
+def told(done: int, id: str = "mine") -> replies.Progress:
+    return replies.Progress(id=id, done=done, total=9, found=done)
+
+
+def found() -> replies.FoundMasks:
+    return replies.FoundMasks(id="mine", model="m", width=2, height=2, masks=[])
+
+
+def test_progress_is_handed_on_and_the_answer_is_the_answer():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "everything":
+            for done in (1, 2, 3):
+                world.reply(told(done), done * 0.1)
+            world.reply(told(8, "another's"), 0.35)
+            world.reply(found(), 0.4)
+
+    heard: list[int] = []
+    world = World(node)
+    reply = world.run(EVERYTHING, progress=lambda progress: heard.append(progress.done)).reply
+    assert isinstance(reply, replies.FoundMasks)
+    assert heard == [1, 2, 3]
+
+
+def test_progress_is_a_sign_of_life():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "everything":
+            for tenth in range(1, 250):
+                world.reply(told(tenth), tenth / 10)
+            world.reply(found(), 25.0)
+
+    world = World(node)
+    world.run(EVERYTHING, deadline=30)
+    assert [plain["op"] for plain in world.sent] == ["ping", "everything"]
+
+
+def test_a_node_that_falls_silent_after_progress_is_asked():
+    def node(world: World, plain: dict) -> None:
+        if world.links == 2:
+            world.reply(pong(plain) if plain["op"] == "ping" else found())
+        elif plain["op"] == "everything":
+            world.reply(told(1), 0.5)
+
+    world = World(node)
+    world.run(EVERYTHING)
+    assert world.count("everything") == 2
+    assert 103 < world.now < 105
+
+
+def test_a_probe_whose_answer_comes_after_progress_is_passed_over():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "everything":
+            world.reply(told(1), 1.5)
+            world.reply(found(), 3.4)
+        elif world.count("ping") == 2:
+            # Of another run, which would mean that the request is lost.
+            world.reply(pong(plain, "second"), 1.4)
+        else:
+            world.reply(pong(plain))
+
+    world = World(node)
+    world.run(EVERYTHING)
+    assert world.count("everything") == 1
+
+
+def test_progress_nobody_asked_for_is_dropped():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "segment":
+            world.reply(told(1))
+            world.reply(masks(), 0.1)
+
+    assert isinstance(World(node).run(SEGMENT).reply, replies.Masks)
+
+
+def test_progress_in_a_pause_is_no_answer():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "everything":
+            if world.count("everything") == 1:
+                world.reply(failure("busy"))
+                world.reply(told(1), 0.02)
+            else:
+                world.reply(found())
+
+    world = World(node)
+    assert isinstance(world.run(EVERYTHING).reply, replies.FoundMasks)
+    assert world.count("everything") == 2
+
+
+def test_whoever_fails_to_listen_has_the_request_cancelled():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "everything":
+            world.reply(told(4))
+
+    def listen(progress: replies.Progress) -> None:
+        raise LookupError(f"heard {progress.done}")
+
+    world = World(node)
+    with pytest.raises(LookupError, match="heard 4"):
+        world.run(EVERYTHING, progress=listen)
+    assert (world.sent[-1]["op"], world.sent[-1]["target"]) == ("cancel", "mine")
+
+
+def test_progress_that_breaks_the_contract():
+    plain = {"maskbus": "1.2", "id": "mine", "reply": "progress", "done": "half"}
+
+    def node(world: World, asked: dict) -> None:
+        if asked["op"] == "everything":
+            world.raw([b"", msgpack.packb(plain)])
+
+    world = World(node)
+    with pytest.raises(ProtocolError, match=r"wire contract.*done"):
+        world.run(EVERYTHING, progress=lambda progress: None)
+    assert world.sent[-1]["op"] == "cancel"
+
+
+def test_one_kind_of_answer_does_not_pass_for_another():
+    with pytest.raises(ProtocolError, match="FoundMasks where Masks"):
+        expect(Incoming(found(), ()), replies.Masks)
+    with pytest.raises(ProtocolError, match="Masks where FoundMasks"):
+        expect(Incoming(masks(), ()), replies.FoundMasks)
+
+
+def test_deadlines_of_a_client():
+    assert Policy().everything_deadline == 600
+    policy = Policy(retries=1).with_deadline(None)
+    assert (policy.deadline, policy.everything_deadline, policy.retries) == (30, 600, 1)
+    policy = Policy(retries=1).with_deadline(5)
+    assert (policy.deadline, policy.everything_deadline, policy.retries) == (5, 5, 1)
+    with pytest.raises(ValueError, match="deadline"):
+        Policy().with_deadline(0)
+
+
 def test_too_many_attachments_are_garbage():
-    assert isinstance(Link().open([b"", b"\x80", *[b""] * 5000]), Garbage)
+    assert isinstance(Link().open([b"", b"\x80", *[b""] * 70_000]), Garbage)

@@ -92,7 +92,7 @@ def test_attachments_are_not_copied():
 def test_version_and_operation_come_first_and_defaults_are_left_out():
     packed = frames.encode(Segment(image=Image(image_id="a"), prompt=Prompt(points=[(1.0, 2.0)])))[0]
     plain = header.unpack(packed, DEFAULT_LIMITS)
-    assert list(plain) == ["maskbus", "op", "image", "prompt", "encodings"]
+    assert list(plain) == ["maskbus", "op", "image", "encodings", "prompt"]
     assert plain["image"] == {"image_id": "a"}
     assert list(header.unpack(frames.encode(Error(code="busy", message="b"))[0], DEFAULT_LIMITS))[:2] == [
         "maskbus",
@@ -115,7 +115,7 @@ def failure(call, *arguments):
 
 
 def request(**fields):
-    return frames.decode_request({"maskbus": "1.1", "op": "segment", "image": {"image_id": "a"}, **fields})
+    return frames.decode_request({"maskbus": "1.2", "op": "segment", "image": {"image_id": "a"}, **fields})
 
 
 def test_no_frames_are_malformed():
@@ -168,7 +168,7 @@ def test_any_value_of_a_field_is_a_message_or_a_wire_error(kind):
     check()
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1", "1.99"])
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.99"])
 def test_every_minor_is_read(version):
     assert request(maskbus=version).maskbus == version
 
@@ -177,7 +177,7 @@ def test_every_minor_is_read(version):
 def test_another_major_is_answered_with_the_versions_spoken(version):
     error = refused(lambda: request(maskbus=version))
     assert (error.code, error.path) == ("unsupported_version", "maskbus")
-    assert error.detail == {"versions": ["1.1"]}
+    assert error.detail == {"versions": ["1.2"]}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from maskbus_wire import errors, prompts, replies, requests, version
+from maskbus_wire import errors, everything_checks, grid, prompts, replies, requests, version
 from maskbus_wire.limits import DEFAULT_LIMITS, Limits
 
 STRUCTS = [
@@ -26,7 +26,7 @@ def test_structs_are_frozen_keyword_only_and_leave_out_defaults(kind):
 
 
 def test_every_operation_has_a_reply():
-    assert requests.OPERATIONS.keys() == replies.REPLIES.keys() - {"error"}
+    assert requests.OPERATIONS.keys() == replies.REPLIES.keys() - {"error", "progress"}
     assert set(get_args(requests.AnyRequest)) == set(requests.OPERATIONS.values())
     assert set(get_args(replies.AnyReply)) == set(replies.REPLIES.values())
 
@@ -98,6 +98,18 @@ def test_limits_are_positive_and_frozen():
 )
 def test_the_major_of_a_version(text, major):
     assert version.major_of(text) == major
+
+
+def test_the_minor_of_a_version():
+    assert [version.minor_of(text) for text in ("1.0", "12.34", version.VERSION)] == [0, 34, version.MINOR]
+    assert [version.minor_of(text) for text in ("1", "1.x", None, 1.2)] == [None] * 4
+
+
+def test_settings_of_everything_mode_are_those_of_the_checks():
+    """Every setting but the one that is no number has a range."""
+    fields = requests.EverythingOptions.__struct_fields__
+    assert [name for name in fields if name != "retry"] == list(everything_checks.RANGES)
+    assert requests.Everything(image=prompts.Image(image_id="a")).preset in grid.POINTS_PER_SIDE
 
 
 @pytest.mark.parametrize(

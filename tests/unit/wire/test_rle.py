@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
-from maskbus_wire import rle
+from maskbus_wire import geometry, rle
 
 # pycocotools' own decoder, under numpy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -26,6 +26,7 @@ def check(mask):
         assert decoded.flags.c_contiguous
         assert np.array_equal(decoded, mask)
     assert rle.area(counts, *mask.shape) == mask.sum()
+    assert rle.encode_window(geometry.window(mask), *mask.shape) == counts
     runs = rle.to_runs(mask)
     assert runs.sum() == mask.size
     assert np.array_equal(rle.from_runs(runs, *mask.shape), mask)

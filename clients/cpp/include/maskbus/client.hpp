@@ -11,6 +11,7 @@
 
 #include "maskbus/client_options.hpp"
 #include "maskbus/detail/core.hpp"
+#include "maskbus/everything.hpp"
 #include "maskbus/image_view.hpp"
 #include "maskbus/kept_image.hpp"
 #include "maskbus/options.hpp"
@@ -35,11 +36,11 @@ struct ClientCore;
 /// No call can hang: each ends at its deadline at the latest. Until then a request is sent again after a lost reply, a
 /// restart of the node, or a code that is `retryable`; see `ClientOptions`.
 ///
-/// Nothing throws but for lack of memory. Errors of every call: those the node answers with (`codes`);
-/// `invalid_argument`, `invalid_field`, `invalid_value`, `too_large`, `invalid_image` and `unknown_encoding` for what
-/// cannot be right, before anything is sent; `unreachable` if nobody answers at all; `deadline_exceeded`; `protocol`
-/// if the answer is not what the wire allows; `closed` if the client was closed before or during the call, or has
-/// been moved elsewhere.
+/// Nothing throws but for lack of memory, and what the caller's own functions throw. Errors of every call: those the
+/// node answers with (`codes`); `invalid_argument`, `invalid_field`, `invalid_value`, `too_large`, `invalid_image` and
+/// `unknown_encoding` for what cannot be right, before anything is sent; `unreachable` if nobody answers at all;
+/// `deadline_exceeded`; `protocol` if the answer is not what the wire allows; `closed` if the client was closed before
+/// or during the call, or has been moved elsewhere.
 ///
 /// A client must not be used across fork(): ZeroMQ has threads, which the child does not get.
 class Client {
@@ -98,6 +99,13 @@ public:
     segment_async(ImageView image, Prompt prompt, SegmentOptions options = {},
                   std::shared_ptr<const void> keeps_pixels_alive = nullptr);
 
+    /// Ask for all objects of an image, the largest first; `notes` of the answer say what was done otherwise than
+    /// asked. The image's memory as in `segment`.
+    [[nodiscard]] Result<Segmentation> everything(const ImageView& image, const EverythingOptions& options = {});
+
+    /// As above, on an image that the node keeps; as `segment` with one.
+    [[nodiscard]] Result<Segmentation> everything(const KeptImage& image, const EverythingOptions& options = {});
+
     /// Have the node keep an image and compute its embedding; later prompts send no pixels and cost a decode only.
     ///
     /// The handle holds the pixels, to send them again should the node lose the image: the memory as it lies with
@@ -146,3 +154,4 @@ private:
 }  // namespace maskbus
 
 #include "maskbus/detail/client_calls.hpp"
+#include "maskbus/detail/everything_calls.hpp"

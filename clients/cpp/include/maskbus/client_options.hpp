@@ -12,8 +12,9 @@ namespace maskbus {
 struct ClientOptions {
     /// `tcp://host:port` or `ipc://path`; empty: the environment's MASKBUS_ENDPOINT, else tcp://127.0.0.1:7710.
     std::string endpoint = {};
-    /// How long a call may take, all tries together, where it does not say otherwise; at most an hour.
-    std::chrono::milliseconds deadline{30'000};
+    /// How long a call may take, all tries together, where it does not say otherwise; at most an hour. Left out: 30
+    /// seconds, and ten minutes for `everything`.
+    std::optional<std::chrono::milliseconds> deadline = std::nullopt;
     /// How long a node that has never been heard may be silent before it counts as unreachable.
     std::chrono::milliseconds connect_timeout{5'000};
     /// How often a request is sent again: after a lost reply, a restart of the node, or a code that is `retryable`.

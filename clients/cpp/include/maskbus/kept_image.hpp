@@ -12,8 +12,8 @@ namespace maskbus {
 /// An image that the node keeps: its pixels cross once, prompts as often as wanted. Move-only; made by `Client::embed`.
 ///
 /// The handle holds the pixels, its own copy or the memory that `embed` was given an owner of, and sends them again by
-/// itself when the node has lost the image. Any number of threads may use one handle. It belongs to its client, and may
-/// outlive it. Its destructor has the node forget the image, and does not wait for that.
+/// itself when the node has let go of the image or was restarted. Any number of threads may use one handle. It belongs
+/// to its client, and may outlive it. Its destructor has the node forget the image, and does not wait for that.
 class KeptImage {
 public:
     KeptImage(KeptImage&& other) noexcept = default;

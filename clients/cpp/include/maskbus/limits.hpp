@@ -27,6 +27,8 @@ struct Limits {
     std::size_t texts = 64;
     /// Characters of one text.
     std::size_t text_chars = 1'000;
+    /// Points of everything mode, all layers of crops together.
+    std::int64_t grid_points = 262'144;
     /// Characters of an id, a name, a topic, a frame_id, a stream.
     std::size_t name_chars = 256;
     /// The longest deadline.
@@ -40,7 +42,7 @@ inline constexpr Limits request_limits{};
 /// are hundreds of attachments, and their polygons are many numbers. Frames stay capped.
 inline constexpr Limits reply_limits = [] {
     Limits limits;
-    limits.attachments = 4'096;
+    limits.attachments = 65'536;
     limits.header_objects = 4'000'000;
     return limits;
 }();

@@ -43,6 +43,14 @@ public:
     [[nodiscard]] std::optional<double> similarity() const noexcept {
         return fields().similarity;
     }
+    /// In everything mode: the point that found it; as a prompt, it finds it again.
+    [[nodiscard]] const std::optional<Point>& point() const noexcept {
+        return fields().point;
+    }
+    /// In everything mode: the part of the image that it was found in.
+    [[nodiscard]] const std::optional<BoundingBox>& crop_box() const noexcept {
+        return fields().crop_box;
+    }
     /// Pixels of the mask's sides, those of the image.
     [[nodiscard]] std::uint32_t width() const noexcept {
         return reply_->width;

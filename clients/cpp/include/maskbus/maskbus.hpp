@@ -9,6 +9,7 @@
 #include "maskbus/client.hpp"
 #include "maskbus/client_options.hpp"
 #include "maskbus/error.hpp"
+#include "maskbus/everything.hpp"
 #include "maskbus/image_view.hpp"
 #include "maskbus/kept_image.hpp"
 #include "maskbus/keys.hpp"

@@ -57,6 +57,19 @@ namespace maskbus {
     return {};
 }
 
+/// Return the wire's name of a preset.
+[[nodiscard]] constexpr std::string_view name_of(Preset preset) noexcept {
+    switch (preset) {
+        case Preset::standard:
+            return "default";
+        case Preset::dense:
+            return "dense";
+        case Preset::fast:
+            return "fast";
+    }
+    return {};
+}
+
 /// Return the wire's name of a lane.
 [[nodiscard]] constexpr std::string_view name_of(Lane lane) noexcept {
     switch (lane) {

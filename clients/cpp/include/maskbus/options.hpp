@@ -16,6 +16,13 @@ enum class Lane { interactive, stream, batch };
 /// How a mask is written; SPEC.md, section 11, has each byte.
 enum class MaskEncoding { rle, bits, bits_zlib, png, png_base64, polygon, raw, labels, logits, overlay };
 
+/// Where the settings of everything mode come from; SPEC.md, section 19, has the values.
+enum class Preset {
+    standard,  ///< "default": what the authors of the model use.
+    dense,     ///< Finds small objects, and does not cut large ones to pieces.
+    fast,      ///< For pictures with few objects.
+};
+
 /// Value of one of a model's own options.
 using OptionValue = std::variant<bool, std::int64_t, double, std::string>;
 

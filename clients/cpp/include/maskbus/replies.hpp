@@ -65,6 +65,8 @@ struct Embedded {
     std::optional<std::string> frame_id;
     std::optional<std::string> stream;
     std::optional<std::int64_t> seq;
+    /// What was done otherwise than asked, a sentence each, for a person.
+    std::vector<std::string> notes;
     /// What the embedding holds in the worker's cache.
     std::int64_t embedding_bytes = 0;
 };
@@ -126,7 +128,7 @@ struct Model {
     std::vector<std::string> encodings;
     /// SPDX expression of the code and weights it runs with.
     std::string licence;
-    /// "none needed", "present" or "missing", or what a later node says.
+    /// "none needed", "present", "missing", "unverified", or what a later node says.
     std::string weights;
     /// Whether it can run here.
     bool ready = false;
@@ -134,6 +136,10 @@ struct Model {
     std::string missing;
     /// Whether it can offer several hypotheses.
     bool multimask = false;
+    /// Whether it can find everything.
+    bool everything = false;
+    /// Whether it can follow objects through a video.
+    bool tracks = false;
     /// Where it runs.
     std::string device = "cpu";
     /// Whether it answers requests that name no model.
@@ -190,6 +196,8 @@ struct WorkerStatistics {
     std::int64_t cache_hits = 0;
     /// Prompts whose embedding had to be computed.
     std::int64_t cache_misses = 0;
+    /// Embeddings dropped for want of room or because of their age.
+    std::int64_t cache_evictions = 0;
     /// Why it ended last, one sentence.
     std::string last_error;
 };

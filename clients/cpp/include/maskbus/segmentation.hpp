@@ -62,6 +62,10 @@ public:
     [[nodiscard]] std::optional<std::int64_t> seq() const noexcept {
         return reply_->seq;
     }
+    /// What the node did otherwise than asked, a sentence each, for a person.
+    [[nodiscard]] const std::vector<std::string>& notes() const noexcept {
+        return reply_->notes;
+    }
     /// The encodings this message holds, by the wire's names.
     [[nodiscard]] const std::vector<std::string>& encodings() const noexcept {
         return reply_->encodings;
@@ -83,7 +87,8 @@ public:
         return reply_->result;
     }
 
-    /// The masks, in the order of the prompt's boxes or texts; where they compete, the best is first. May be none.
+    /// The masks, in the order of the prompt's boxes or texts; where they compete, the best is first. In everything
+    /// mode the largest is first. May be none.
     [[nodiscard]] const std::vector<Mask>& masks() const noexcept {
         return masks_;
     }

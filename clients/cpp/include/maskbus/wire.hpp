@@ -9,6 +9,7 @@
 
 #include "maskbus/bytes.hpp"
 #include "maskbus/detail/opened.hpp"
+#include "maskbus/everything.hpp"
 #include "maskbus/limits.hpp"
 #include "maskbus/message.hpp"
 #include "maskbus/options.hpp"
@@ -34,6 +35,11 @@ namespace maskbus::wire {
                                              std::string_view id,
                                              std::optional<std::int64_t> deadline_ms = std::nullopt,
                                              const Slot* result = nullptr);
+/// Ask for all objects of an image. As `segment`. `progress` replies are asked for where `options.progress` is there;
+/// it is not called.
+[[nodiscard]] inline Result<Message> everything(const Image& image, const EverythingOptions& options,
+                                                std::string_view id,
+                                                std::optional<std::int64_t> deadline_ms = std::nullopt);
 /// Have an image kept. As `segment`.
 [[nodiscard]] inline Result<Message> embed(const Image& image, const EmbedOptions& options, std::string_view id,
                                            std::optional<std::int64_t> deadline_ms = std::nullopt);
@@ -67,6 +73,10 @@ using Opened = detail::Opened;
 
 /// `shared` is the slot of shared memory that was given as `result`, for blobs that are in it.
 [[nodiscard]] inline Result<Segmentation> segmentation(const Opened& opened, const Bytes& shared = {});
+/// The answer to `everything`.
+[[nodiscard]] inline Result<Segmentation> found(const Opened& opened);
+/// How far a request for everything is; its answer comes later.
+[[nodiscard]] inline Result<Progress> progress(const Opened& opened);
 [[nodiscard]] inline Result<Embedded> embedded(const Opened& opened);
 [[nodiscard]] inline Result<Released> released(const Opened& opened);
 [[nodiscard]] inline Result<Cancelled> cancelled(const Opened& opened);
@@ -81,4 +91,6 @@ using Opened = detail::Opened;
 }  // namespace maskbus::wire
 
 #include "maskbus/detail/decode_replies.hpp"
+#include "maskbus/detail/encode_everything.hpp"
 #include "maskbus/detail/encode_requests.hpp"
+#include "maskbus/detail/read_progress.hpp"

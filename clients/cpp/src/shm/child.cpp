@@ -10,6 +10,7 @@
 #include "maskbus/base64.hpp"
 #include "maskbus/detail/clock.hpp"
 #include "maskbus/detail/ids.hpp"
+#include "maskbus/detail/peer.hpp"
 #include "maskbus/limits.hpp"
 #include "maskbus/shm/bell.hpp"
 #include "maskbus/shm/child_mailbox.hpp"
@@ -156,11 +157,14 @@ public:
         return pid_;
     }
 
-    /// Send what `make(id, milliseconds)` returns, and return what `read(opened)` makes of its reply.
+    /// Send what `make(id, milliseconds)` returns, and return what `read(opened)` makes of its reply. `otherwise` is
+    /// the deadline where neither the call nor the options name one.
     template <class Make, class Read>
-    auto call(std::chrono::milliseconds deadline, const std::string& id, const Make& make, const Read& read)
+    auto call(std::chrono::milliseconds deadline, const std::string& id, const Make& make, const Read& read,
+              std::chrono::milliseconds otherwise = detail::Policy().deadline)
         -> decltype(read(std::declval<const wire::Opened&>())) {
-        const std::chrono::milliseconds patience = deadline.count() == 0 ? options_.deadline : deadline;
+        const std::chrono::milliseconds patience =
+            deadline.count() == 0 ? options_.deadline.value_or(otherwise) : deadline;
         if (patience.count() <= 0 || patience.count() > request_limits.deadline_ms) {
             return Error{codes::invalid_value, "A deadline is 1 to 3600000 milliseconds.", "deadline"};
         }
@@ -280,6 +284,16 @@ Result<Segmentation> Child::segment_base64(std::string_view text, const Prompt& 
         return Error{codes::invalid_image, "The Base64 text is no JPEG, PNG or WebP file.", "image"};
     }
     return segment(ImageView::file(file->data(), file->size()), prompt, options);
+}
+
+Result<Segmentation> Child::everything(const ImageView& image, const EverythingOptions& options) {
+    if (options.progress) {
+        return Error{codes::invalid_argument, "A child tells no progress.", "progress"};
+    }
+    return core_->call(
+        options.deadline, options.id,
+        [&](const std::string& id, std::int64_t left) { return wire::everything(image, options, id, left); },
+        [](const wire::Opened& opened) { return wire::found(opened); }, detail::Policy().everything_deadline);
 }
 
 Result<Embedded> Child::embed(const ImageView& image, const EmbedOptions& options) {

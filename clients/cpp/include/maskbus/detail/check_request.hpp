@@ -51,7 +51,9 @@ void check_work(Checks& checks, const Options& options, std::string_view id, std
     }
 }
 
-inline void check_options(Checks& checks, const SegmentOptions& options) {
+/// What the options of the operations that answer masks share.
+template <class Options>
+void check_masks_wanted(Checks& checks, const Options& options) {
     if (options.publish) {
         checks.name(*options.publish, "publish");
         if (options.publish->empty() || options.publish->find(':') != std::string::npos) {
@@ -66,6 +68,10 @@ inline void check_options(Checks& checks, const SegmentOptions& options) {
         }
         seen |= bit;
     }
+}
+
+inline void check_options(Checks& checks, const SegmentOptions& options) {
+    check_masks_wanted(checks, options);
     if (2 * options.options.size() > checks.limits.header_objects) {
         checks.fail(codes::too_large, "There are more options than a header may hold.", "options");
     }

@@ -39,12 +39,38 @@ inline Result<Segmentation> read_masks(const wire::Opened& opened) {
 
 /// Ask about an image that the node keeps.
 inline Result<Segmentation> segment_kept(Core& core, const Kept::Name& name, const Prompt& prompt,
-                                         const SegmentOptions& options, Milliseconds deadline, const std::string& id) {
+                                         const SegmentOptions& options, Milliseconds deadline) {
     const wire::HeldImage held{name.image_id, name.width, name.height};
     const auto encode = [&](const std::string& request_id, std::int64_t left) {
         return wire::segment(held, prompt, options, request_id, left);
     };
-    return answer(core.ask(encode, deadline, true, id), &read_masks);
+    return answer(core.ask(encode, deadline, true, options.id), &read_masks);
+}
+
+/// Have `ask(name, deadline)` ask about an image that the node keeps, or should: one that it has let go of, or that
+/// another run of it has kept, is sent again, once.
+template <class Ask>
+Result<Segmentation> ask_about_kept(Core& core, Kept* kept, const Result<Milliseconds>& total, const Ask& ask) {
+    if (kept == nullptr || !kept->belongs_to(core)) {
+        return Error{codes::invalid_argument, "This image is not one of this client's.", "image"};
+    }
+    if (!total) {
+        return total.error();
+    }
+    const Kept::Name name = kept->name();
+    if (name.released) {
+        return Error{codes::invalid_argument, "This image has been released.", "image"};
+    }
+    const TimePoint end = Clock::now() + *total;
+    const auto left = [end] { return Milliseconds(std::max(1L, milliseconds_until(end, Clock::now()))); };
+    Result<Segmentation> masks = ask(name, *total);
+    if (masks || (masks.error().code != codes::unknown_image && masks.error().code != codes::image_expired)) {
+        return masks;
+    }
+    if (Result<void> again = kept->embed(core, name.image_id, left()); !again) {
+        return std::move(again).error();
+    }
+    return ask(kept->name(), left());
 }
 
 }  // namespace detail
@@ -73,34 +99,14 @@ inline Result<Segmentation> Client::segment(const KeptImage& image, const Prompt
     if (core_ == nullptr) {
         return detail::moved_away();
     }
-    if (image.kept_ == nullptr || !image.kept_->belongs_to(*core_)) {
-        return Error{codes::invalid_argument, "This image is not one of this client's.", "image"};
-    }
-    const Result<detail::Milliseconds> total = core_->peer().deadline(options.deadline);
-    if (!total) {
-        return total.error();
-    }
-    detail::Kept::Name name = image.kept_->name();
-    if (name.released) {
-        return Error{codes::invalid_argument, "This image has been released.", "image"};
-    }
-    const detail::TimePoint end = detail::Clock::now() + *total;
-    const auto left = [end] {
-        return detail::Milliseconds(std::max(1L, detail::milliseconds_until(end, detail::Clock::now())));
+    const auto ask = [&](const detail::Kept::Name& name, detail::Milliseconds deadline) {
+        SegmentOptions wanted = options;
+        if (wanted.model.empty()) {
+            wanted.model = name.model;
+        }
+        return detail::segment_kept(*core_, name, prompt, wanted, deadline);
     };
-    SegmentOptions wanted = options;
-    if (wanted.model.empty()) {
-        wanted.model = name.model;
-    }
-    Result<Segmentation> masks = detail::segment_kept(*core_, name, prompt, wanted, *total, options.id);
-    if (masks || masks.error().code != codes::unknown_image) {
-        return masks;
-    }
-    // Evicted, or the node is a new one.
-    if (Result<void> kept = image.kept_->embed(*core_, name.image_id, left()); !kept) {
-        return std::move(kept).error();
-    }
-    return detail::segment_kept(*core_, image.kept_->name(), prompt, wanted, left(), options.id);
+    return detail::ask_about_kept(*core_, image.kept_.get(), core_->peer().deadline(options.deadline), ask);
 }
 
 inline std::future<Result<Segmentation>> Client::segment_async(ImageView image, Prompt prompt, SegmentOptions options,

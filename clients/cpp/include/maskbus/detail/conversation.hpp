@@ -19,6 +19,10 @@ namespace maskbus::detail {
 /// Writes a request, given its id and how many milliseconds are left for it.
 using Encoder = std::function<Result<wire::Message>(const std::string&, std::int64_t)>;
 
+/// Is called with each `progress` of a request. An error that it returns ends the conversation, and so does what it
+/// throws.
+using Listener = std::function<std::optional<Error>(const wire::Opened&)>;
+
 /// What is asked of the node, in as many tries as it takes.
 struct Request {
     std::string id;
@@ -27,6 +31,8 @@ struct Request {
     bool work = false;
     /// Whether it must not be sent twice.
     bool once = false;
+    /// Who hears how far it is, if anybody does.
+    Listener progress = {};
 };
 
 /// The rules by which one request becomes one answer: tries, probes, back-off, deadlines. No socket, no clock.
@@ -39,6 +45,7 @@ struct Request {
 ///   answer either, or is another run than the one that got the request, that goes out again over a fresh connection.
 /// - The reply was lost though the node is well: once a third of the deadline has passed, the probe is `stats`. A node
 ///   that twice in a row has nothing queued and nothing running does not have the request either; it is sent again.
+/// - `progress` of the request is as good as an answer to a probe: somebody works on it.
 /// - A retryable code: the same request again after a short, jittered pause.
 /// - Nobody there: a node this client has never heard of counts as unreachable after `connect_timeout`. One that has
 ///   answered before may be restarting and is given until the deadline.
@@ -140,6 +147,8 @@ public:
             garbage_ = std::move(arrival).error().message;
         } else if (is_answer(*arrival)) {
             answer(std::move(arrival), now);
+        } else if (arrival->id() == request_.id) {
+            progressed(*arrival, now);
         } else if (!probe_.empty() && arrival->id() == probe_) {
             probe_answered(*arrival, now);
         }
@@ -247,8 +256,22 @@ private:
     }
 
     [[nodiscard]] bool is_answer(const wire::Opened& arrival) const {
+        if (arrival.id() == request_.id) {
+            return arrival.reply() != "progress";
+        }
         // A node that could not even read a request's id answers without one.
-        return arrival.id() == request_.id || (arrival.id().empty() && arrival.reply() == "error");
+        return arrival.id().empty() && arrival.reply() == "error";
+    }
+
+    void progressed(const wire::Opened& arrival, TimePoint now) {
+        probe_.clear();
+        idle_ = 0;
+        quiet_ = now + patience_;
+        if (request_.progress) {
+            if (std::optional<Error> wrong = request_.progress(arrival)) {
+                finish(*std::move(wrong));
+            }
+        }
     }
 
     void answer(Arrival arrival, TimePoint now) {

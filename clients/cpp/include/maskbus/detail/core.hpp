@@ -41,7 +41,8 @@ public:
     }
 
     /// Ask, and wait for the answer on the caller's thread. `id` empty: a random one.
-    [[nodiscard]] Arrival ask(Encoder encode, Milliseconds deadline, bool work, const std::string& id = {});
+    [[nodiscard]] Arrival ask(Encoder encode, Milliseconds deadline, bool work, const std::string& id = {},
+                              Listener progress = {});
     /// As `ask`, for what must not be sent twice.
     [[nodiscard]] Arrival ask_once(Encoder encode, Milliseconds deadline);
     /// Ask, and hand the answer over on another thread, exactly once. What `encode` writes owns its attachments.
@@ -151,7 +152,9 @@ inline Result<std::shared_ptr<Core>> Core::make(ClientOptions options) {
         return std::move(endpoint).error();
     }
     Policy policy;
-    policy.deadline = options.deadline;
+    if (options.deadline) {
+        policy.deadline = policy.everything_deadline = *options.deadline;
+    }
     policy.retries = options.retries;
     policy.connect_timeout = options.connect_timeout;
     if (Result<Milliseconds> sound = Peer::check_deadline(policy.deadline); !sound) {
@@ -175,11 +178,12 @@ inline Result<std::shared_ptr<Core>> Core::make(ClientOptions options) {
     return std::shared_ptr<Core>(new Core(*std::move(endpoint), policy, *std::move(keys), std::move(context)));
 }
 
-inline Arrival Core::ask(Encoder encode, Milliseconds deadline, bool work, const std::string& id) {
+inline Arrival Core::ask(Encoder encode, Milliseconds deadline, bool work, const std::string& id, Listener progress) {
     Request request;
     request.id = id.empty() ? peer_.ids.next() : id;
     request.encode = std::move(encode);
     request.work = work;
+    request.progress = std::move(progress);
     return run(std::move(request), deadline);
 }
 

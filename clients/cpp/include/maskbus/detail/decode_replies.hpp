@@ -12,8 +12,9 @@
 
 namespace maskbus::detail {
 
-inline constexpr std::array<std::string_view, 10> reply_names = {"error",  "segment",  "embed", "release", "lease",
-                                                                 "return", "describe", "ping",  "stats",   "cancel"};
+inline constexpr std::array<std::string_view, 12> reply_names = {"error",    "segment", "everything", "progress",
+                                                                 "embed",    "release", "lease",      "return",
+                                                                 "describe", "ping",    "stats",      "cancel"};
 
 /// Return what is wrong with a message's version, if anything is.
 inline std::optional<Error> check_version(const Opened& opened) {
@@ -102,6 +103,14 @@ inline Result<Opened> open(Bytes header, std::vector<Bytes> attachments, const L
 
 inline Result<Segmentation> segmentation(const Opened& opened, const Bytes& shared) {
     auto reply = detail::expect<detail::MasksReply>(opened, "segment", shared);
+    if (!reply) {
+        return std::move(reply).error();
+    }
+    return Segmentation(*std::move(reply));
+}
+
+inline Result<Segmentation> found(const Opened& opened) {
+    auto reply = detail::expect<detail::MasksReply>(opened, "everything");
     if (!reply) {
         return std::move(reply).error();
     }

@@ -59,6 +59,21 @@ public:
         optional("seq", options.seq);
     }
 
+    /// What the operations that answer masks share.
+    template <class Options>
+    void masks_wanted(const Options& options) {
+        map_.key("encodings").begin_array(options.encodings.size());
+        for (const MaskEncoding encoding : options.encodings) {
+            packer_.write(name_of(encoding));
+        }
+        if (options.keep) {
+            map_.field("keep", true);
+        }
+        if (options.publish) {
+            map_.field("publish", std::string_view(*options.publish));
+        }
+    }
+
     void prompt(const Prompt& prompt) {
         if (prompt.points.empty() && prompt.boxes.empty() && !prompt.mask && !prompt.logits && prompt.text.empty()) {
             return;
@@ -259,20 +274,10 @@ inline Result<Message> segment(const Image& image, const Prompt& prompt, const S
     detail::RequestWriter writer("segment", id);
     writer.image(image);
     writer.work(options, deadline_ms);
+    writer.masks_wanted(options);
     writer.prompt(prompt);
-    detail::Packer& encodings = writer.map().key("encodings");
-    encodings.begin_array(options.encodings.size());
-    for (const MaskEncoding encoding : options.encodings) {
-        encodings.write(name_of(encoding));
-    }
     if (options.multimask) {
         writer.map().field("multimask", true);
-    }
-    if (options.keep) {
-        writer.map().field("keep", true);
-    }
-    if (options.publish) {
-        writer.map().field("publish", std::string_view(*options.publish));
     }
     if (result != nullptr) {
         writer.slot(writer.map(), "result", *result);

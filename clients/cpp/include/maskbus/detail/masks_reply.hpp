@@ -7,6 +7,7 @@
 
 #include "maskbus/binary_mask.hpp"
 #include "maskbus/bytes.hpp"
+#include "maskbus/prompt.hpp"
 #include "maskbus/replies.hpp"
 #include "maskbus/slot.hpp"
 #include "maskbus/tensor.hpp"
@@ -31,6 +32,8 @@ struct MaskFields {
     double stability_score = 0;
     std::optional<std::string> label;
     std::optional<double> similarity;
+    std::optional<Point> point;
+    std::optional<BoundingBox> crop_box;
     std::optional<Bytes> rle;  // the counts; their size is that of the image
     std::optional<Bytes> bits;
     std::optional<Bytes> bits_zlib;
@@ -41,7 +44,7 @@ struct MaskFields {
     std::optional<Tensor> logits;
 };
 
-/// The wire's `Masks`.
+/// The wire's `Masks` and `FoundMasks`.
 struct MasksReply {
     std::string id;
     std::string model;
@@ -54,6 +57,7 @@ struct MasksReply {
     std::optional<std::string> frame_id;
     std::optional<std::string> stream;
     std::optional<std::int64_t> seq;
+    std::vector<std::string> notes;
     std::vector<MaskFields> masks;
     std::vector<std::string> encodings;
     std::optional<Tensor> labels;

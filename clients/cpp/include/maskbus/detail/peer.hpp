@@ -20,6 +20,8 @@ namespace maskbus::detail {
 struct Policy {
     /// For a whole call, where the call names none.
     Milliseconds deadline{30'000};
+    /// The same, for `everything`.
+    Milliseconds everything_deadline{600'000};
     /// How often a request may be sent again.
     int retries = 2;
     /// How long a node that was never heard may be silent.
@@ -77,6 +79,11 @@ struct Peer {
     /// Return the deadline of a call: its own, or for 0 the client's. Error: `invalid_argument`.
     [[nodiscard]] Result<Milliseconds> deadline(Milliseconds wanted) const {
         return check_deadline(wanted.count() == 0 ? policy.deadline : wanted);
+    }
+
+    /// The same for `everything`.
+    [[nodiscard]] Result<Milliseconds> everything_deadline(Milliseconds wanted) const {
+        return check_deadline(wanted.count() == 0 ? policy.everything_deadline : wanted);
     }
 
     /// Check that the wire can carry a deadline.

@@ -24,6 +24,12 @@ inline void read(Reading& in, const Object& value, const Where& where, BoundingB
     out = {numbers[0], numbers[1], numbers[2], numbers[3]};
 }
 
+inline void read(Reading& in, const Object& value, const Where& where, Point& out) {
+    std::array<double, 2> numbers{};
+    read(in, value, where, numbers);
+    out = {numbers[0], numbers[1]};
+}
+
 /// Reads masks of one image; its size is known when it gets to them.
 struct MaskReader {
     Reading& in;
@@ -38,6 +44,8 @@ struct MaskReader {
         fields.required("stability_score", out.stability_score);
         fields.optional("label", out.label);
         fields.optional("similarity", out.similarity);
+        fields.optional("point", out.point);
+        fields.optional("crop_box", out.crop_box);
         if (const Object* value = fields.find("rle")) {
             read_rle(*value, where.field("rle"), out.rle.emplace());
         }
@@ -87,21 +95,26 @@ private:
     }
 };
 
+/// Read masks of an image whose size is known.
+inline void read_mask_list(Reading& in, const Object& list, const Where& where, MasksReply& out) {
+    if (list.type != type::ARRAY) {
+        return in.fail(codes::invalid_field, "The field must be an array.", where);
+    }
+    const MaskReader reader{in, out.width, out.height};
+    out.masks.resize(list.via.array.size);
+    for (std::uint32_t i = 0; i < out.masks.size() && !in.error; ++i) {
+        reader.read_mask(list.via.array.ptr[i], where.entry(i), out.masks[i]);
+    }
+}
+
 inline void read(Reading& in, const Object& map, const Where& where, MasksReply& out) {
     const Fields fields(in, map, where);
     read_answer(fields, out);
     const Where here = where.field("masks");
-    const Object* masks = fields.find("masks");
-    if (masks == nullptr) {
-        in.fail(codes::invalid_field, "The field is missing.", here);
-    } else if (masks->type != type::ARRAY) {
-        in.fail(codes::invalid_field, "The field must be an array.", here);
+    if (const Object* masks = fields.find("masks")) {
+        read_mask_list(in, *masks, here, out);
     } else {
-        const MaskReader reader{in, out.width, out.height};
-        out.masks.resize(masks->via.array.size);
-        for (std::uint32_t i = 0; i < out.masks.size() && !in.error; ++i) {
-            reader.read_mask(masks->via.array.ptr[i], here.entry(i), out.masks[i]);
-        }
+        in.fail(codes::invalid_field, "The field is missing.", here);
     }
     fields.optional("encodings", out.encodings);
     fields.optional("labels", out.labels);

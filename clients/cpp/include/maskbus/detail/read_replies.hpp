@@ -39,6 +39,7 @@ void read_answer(const Fields& fields, Reply& out) {
     fields.optional("cached", out.cached);
     fields.optional("timings", out.timings);
     read_passed_through(fields, out);
+    fields.optional("notes", out.notes);
 }
 
 inline void read(Reading& in, const Object& map, const Where& where, ErrorReply& out) {
@@ -102,6 +103,8 @@ inline void read(Reading& in, const Object& map, const Where& where, Model& out)
     fields.required("ready", out.ready);
     fields.optional("missing", out.missing);
     fields.optional("multimask", out.multimask);
+    fields.optional("everything", out.everything);
+    fields.optional("tracks", out.tracks);
     fields.optional("device", out.device);
     fields.optional("default", out.is_default);
 }
@@ -138,6 +141,7 @@ inline void read(Reading& in, const Object& map, const Where& where, WorkerStati
     fields.optional("cache_entries", out.cache_entries);
     fields.optional("cache_hits", out.cache_hits);
     fields.optional("cache_misses", out.cache_misses);
+    fields.optional("cache_evictions", out.cache_evictions);
     fields.optional("last_error", out.last_error);
 }
 

@@ -3,10 +3,12 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "maskbus/everything.hpp"
 #include "maskbus/image_view.hpp"
 #include "maskbus/options.hpp"
 #include "maskbus/prompt.hpp"
@@ -28,8 +30,8 @@ struct ChildOptions {
     std::uint64_t mapping_bytes = 32U << 20U;
     /// Until the child must be ready.
     std::chrono::milliseconds start_timeout{60'000};
-    /// Of calls that name none.
-    std::chrono::milliseconds deadline{30'000};
+    /// Of calls that name none; left out: 30 seconds, and ten minutes for `everything`.
+    std::optional<std::chrono::milliseconds> deadline = std::nullopt;
     /// Further flags of `maskbus child`.
     std::vector<std::string> arguments = {};
     /// Name of a pair of named events that are the bell (Windows); empty: a socket.
@@ -62,7 +64,7 @@ public:
                                                const SegmentOptions& options = {});
 
     /// The same for an image that the child keeps, by the `image_id` of an earlier reply (`options.keep`, or `embed`).
-    /// Error `unknown_image`: it is not kept any more, as after a restart.
+    /// Errors `image_expired`, `unknown_image`: it is not kept any more, as after a restart.
     [[nodiscard]] Result<Segmentation> segment(const wire::HeldImage& image, const Prompt& prompt,
                                                const SegmentOptions& options = {});
 
@@ -70,6 +72,10 @@ public:
     /// with path `image.base64` for what is no Base64, `invalid_image` for what is no such file.
     [[nodiscard]] Result<Segmentation> segment_base64(std::string_view text, const Prompt& prompt = {},
                                                       const SegmentOptions& options = {});
+
+    /// Ask for all objects of an image. A child tells no progress: `invalid_argument` where `options.progress` is
+    /// there.
+    [[nodiscard]] Result<Segmentation> everything(const ImageView& image, const EverythingOptions& options = {});
 
     /// Have the image kept and its embedding computed: later prompts send no pixels.
     [[nodiscard]] Result<Embedded> embed(const ImageView& image, const EmbedOptions& options = {});
