@@ -22,6 +22,8 @@ else:
 ENVIRONMENT_PREFIX = "MASKBUS_"
 CLIENT_VARIABLES = frozenset({"MASKBUS_ENDPOINT", "MASKBUS_CONFIG", "MASKBUS_SERVER_KEY", "MASKBUS_CLIENT_KEY"})
 """Variables of the same prefix that are not fields of the configuration."""
+_SHORT_VARIABLES = {"MASKBUS_WEIGHTS": "weights_dir"}
+"""Variables that say the same as the one named after the field, which wins if both are set."""
 
 MIB = 1024 * 1024
 
@@ -69,7 +71,7 @@ class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     model: dict[str, ModelConfig] = {}
     """Tables of single models."""
     weights_dir: str = ""
-    """Directory of model weights; empty: maskbus/weights in the user's cache directory."""
+    """Directory of model weights (MASKBUS_WEIGHTS); empty: maskbus/weights in the user's cache directory."""
     deadline_ms: int = 30_000
     """Deadline of requests that name none, milliseconds."""
     queue_length: int = 64
@@ -83,13 +85,17 @@ class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     leased_bytes_per_client: int = 256 * MIB
     """Of that, what one connection may hold."""
     kept_bytes: int = 512 * MIB
-    """Of that, what images kept under an `image_id` may hold."""
+    """Of `image_bytes`, what images kept under an `image_id` may hold."""
+    kept_ttl_s: float = 0.0
+    """Seconds after which a kept image that nobody has used goes; 0: never."""
     embedding_bytes: int = 512 * MIB
     """Embeddings a worker keeps, bytes."""
+    embedding_ttl_s: float = 600.0
+    """Seconds after which an embedding that nobody has used goes; 0: never."""
     topic_bytes: int = 64 * MIB
     """Last values of topics kept for late joiners, bytes."""
     threads: int = 0
-    """CPU threads of each worker; 0: its libraries choose."""
+    """CPU threads of each worker; 0: the workers that run on the CPU share its cores."""
     worker_memory_bytes: int = 0
     """Private memory a worker may take; 0: no limit."""
     heartbeat_s: float = 1.0
@@ -151,7 +157,7 @@ def load(
     for variable in sorted(environment):
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in CLIENT_VARIABLES:
             continue
-        name = variable[len(ENVIRONMENT_PREFIX) :].lower()
+        name = _SHORT_VARIABLES.get(variable) or variable[len(ENVIRONMENT_PREFIX) :].lower()
         if name not in origin:
             warnings.append(f"{variable} names no setting and is ignored.")
             continue
@@ -212,6 +218,8 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Config:
                 "hang_grace_s",
                 "topic_bytes",
                 "leased_bytes",
+                "kept_ttl_s",
+                "embedding_ttl_s",
             }
             if not (value >= 0 if may_be_zero else value > 0):
                 raise wrong(name, f"must be {'at least' if may_be_zero else 'more than'} 0; it is {value}.")

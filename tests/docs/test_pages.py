@@ -21,6 +21,7 @@ import cv2
 import pytest
 
 from maskbus.contract import scene
+from support import published
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -102,6 +103,8 @@ class Folder:
                 subprocess.run(["make", "-n", *command.split()[1:]], cwd=ROOT, check=True, capture_output=True)
             elif command.startswith("pip install"):
                 self.check_install(command)
+            elif "maskbus models" in command:
+                self.run(["bash", "-euo", "pipefail", "-c", f"{published.function(self.path)}\n{command}"])
             elif command:
                 self.run(["bash", "-euo", "pipefail", "-c", command])
 
@@ -125,6 +128,8 @@ class Folder:
 def test_page(page: Path, tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     with ExitStack() as stack:
+        if "maskbus models" in page.read_text():
+            stack.enter_context(published.small_files(tmp_path))
         for block in blocks(page):
             if name := block.value("file"):
                 (tmp_path / name).write_text(block.text)

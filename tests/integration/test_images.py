@@ -226,7 +226,7 @@ def test_kept_images_within_a_number_of_bytes():
         names = [ask(peer, raw(RGB), RGB, keep=True).image_id for _ in range(5)]
         assert len(set(names)) == 5
         for name in names[:2]:
-            assert peer.ask(Segment(image=Image(image_id=name), model="bright")).code == "unknown_image"
+            assert peer.ask(Segment(image=Image(image_id=name), model="bright")).code == "image_expired"
         for name in names[2:]:
             assert_bright(ask(peer, Image(image_id=name)))
         stats = peer.ask(Stats())

@@ -53,8 +53,9 @@ def made(monkeypatch):
 
     for name, real in list(answer._BLOBS.items()):
         monkeypatch.setitem(answer._BLOBS, name, counted(name, real))
-    for module in (answer.rle, answer.polygon, answer.label_map):
-        monkeypatch.setattr(module, "encode", counted(module.__name__.rpartition(".")[2], module.encode))
+    for module, name in ((rle, "encode"), (answer.polygon, "encode"), (answer.label_map, "encode_windows")):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, counted(module.__name__.rpartition(".")[2], real))
     return counts
 
 

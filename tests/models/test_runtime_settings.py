@@ -32,6 +32,10 @@ def test_they_are_read_from_the_model_s_table():
     assert settings == RuntimeSettings("torch", "bfloat16", "cpu", 3, Path.home() / "exports", compile=True)
 
 
+def test_what_is_left_empty_is_as_if_left_out():
+    assert RuntimeSettings.of(LoadContext("sam", options={"cache_dir": "", "runtime": ""})) == RuntimeSettings()
+
+
 @pytest.mark.parametrize(
     ("options", "says"), [({"runtime": 1}, "runtime = 1 must be text."), ({"compile": "yes"}, "must be true or false.")]
 )

@@ -208,6 +208,7 @@ def test_thirty_frames_of_a_real_video(pair, tmp_path):
     assert duo.tracker.frame == 29
 
 
+@pytest.mark.timeout(400)  # four runs of the encoder, on a machine that may be busy
 def test_the_true_size_on_a_real_video(tmp_path):
     """Two frames of 1024 × 1024 pixels through the whole of sam2.1-hiera-tiny."""
     folder = davis.frames("blackswan", 2, tmp_path)

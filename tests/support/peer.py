@@ -9,12 +9,14 @@ import numpy as np
 import zmq
 
 from maskbus_wire import frames
-from maskbus_wire.limits import DEFAULT_LIMITS
+from maskbus_wire.limits import Limits
 from maskbus_wire.prompts import Image, Prompt
 from maskbus_wire.replies import AnyReply
 from maskbus_wire.requests import AnyRequest, Segment
 
 PATIENCE_MS = 20_000
+_LIMITS = Limits(attachments=4096, header_objects=4_000_000)
+"""Of what a node answers: there may be many masks."""
 TINY = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
 
 
@@ -49,7 +51,7 @@ class Peer:
             raise NoReply(f"no reply within {PATIENCE_MS} ms") from None
         if self._delimiter:
             assert parts.pop(0) == b""
-        plain, _ = frames.open_header(parts, DEFAULT_LIMITS)
+        plain, _ = frames.open_header(parts, _LIMITS)
         return frames.decode_reply(plain), parts[1:]
 
     def ask(self, request: AnyRequest, *attachments: Any) -> AnyReply:

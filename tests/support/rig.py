@@ -117,7 +117,8 @@ class Rig:
             if job["op"] == "embed":
                 reply = replies.Embedded(model=job["model"], width=1, height=1, id=job["meta"]["id"], **fields)
             else:
-                reply = (replies.FoundMasks if job["op"] == "everything" else replies.Masks)(
+                own = job["op"] == "everything" and not output["topic"]
+                reply = (replies.FoundMasks if own else replies.Masks)(
                     model=job["model"],
                     width=1,
                     height=1,

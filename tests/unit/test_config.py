@@ -51,6 +51,13 @@ def test_later_sources_win_and_every_value_knows_its_own(write):
     assert origins == [f"file {file}", "environment MASKBUS_QUEUE_LENGTH", "flag", "default"]
 
 
+def test_what_may_be_none_at_all():
+    names = ("threads", "kept_ttl_s", "embedding_ttl_s", "topic_bytes", "leased_bytes", "worker_memory_bytes")
+    config = load(environment=EMPTY, flags=dict.fromkeys(names, 0)).config
+    assert [getattr(config, name) for name in names] == [0] * len(names)
+    assert "must be at least 0" in refused(flags={"embedding_ttl_s": -1.0})
+
+
 def test_file_named_by_the_environment(write):
     file = write("threads = 4")
     effective = load(environment={"MASKBUS_CONFIG": file})

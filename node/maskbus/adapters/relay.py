@@ -22,6 +22,10 @@ _NO_COPY: Final = 16 * 1024
 """From this size on a frame is handed to the socket as it is."""
 
 
+class _Kind(msgspec.Struct):
+    reply: str = ""
+
+
 class _Echo(msgspec.Struct):
     """What of a reply goes into the error that stands in for it."""
 
@@ -71,8 +75,11 @@ class Relay:
                 parts = self._node.recv_multipart(_NOW, copy=False)
             except zmq.Again:
                 return
+            reply = [part.buffer for part in parts[1:]]
+            if msgspec.msgpack.decode(reply[0], type=_Kind).reply == "progress":
+                continue  # the parent has one slot, and waits for one reply
             self.under_way = False
-            self._answer([part.buffer for part in parts[1:]])
+            self._answer(reply)
 
     def _send(self, message: Sequence[Buffer]) -> None:
         last = len(message) - 1

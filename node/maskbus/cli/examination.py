@@ -10,12 +10,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal
 
 from maskbus import __version__, config, directories
 from maskbus.cli.quantities import amount, duration
 from maskbus.config import MIB, Config, ConfigError
 from maskbus.directories import UnsafeDirectory
+from maskbus.weights import ENTRIES
+from maskbus.weights.check import state
+from maskbus.weights.place import Place
 
 _NEEDED = {
     "pyzmq": "pyzmq",
@@ -29,7 +33,7 @@ _NEEDED = {
 }
 """Distribution → what to install for it."""
 _OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
-_OPTIONAL = ("torch", "scikit-image")
+_OPTIONAL = ("torch", "transformers", "safetensors", "onnxruntime", "openvino", "scikit-image")
 _LITTLE = 256 * MIB
 """Less free shared memory than this is worth a word: a 12-megapixel picture takes 36 MB."""
 
@@ -131,7 +135,7 @@ def _models(wanted: Config) -> Iterator[Finding]:
             yield Finding(section, name, "ok", f"can run on {', '.join(card.devices)}; weights: {card.weights}")
         else:
             state: Literal["wrong", "note"] = "wrong" if card.name == default else "note"
-            yield Finding(section, name, state, f"still needs: {card.missing}", needed=card.name == default)
+            yield Finding(section, name, state, f"cannot run: {card.missing}", needed=card.name == default)
     for name, reason in found.broken.items():
         yield Finding(section, name, "wrong", f"broken: {reason}", needed=name == default)
     if default not in found.cards and default not in found.broken:
@@ -155,7 +159,13 @@ def _directories(wanted: Config) -> Iterator[Finding]:
         yield Finding(section, "shared memory", "note" if little else "ok", words)
     yield _runtime(wanted)
     path = directories.weights(wanted.weights_dir)
-    yield Finding(section, "weights", "note", f"{path}{'' if path.is_dir() else ' (not there yet)'}")
+    yield Finding(section, "weights", "note", f"{path}{_weights(path) if path.is_dir() else ' (not there yet)'}")
+
+
+def _weights(path: Path) -> str:
+    states = {name: state(Place(entry, path)) for name, entry in ENTRIES.items()}
+    held = [f"{name} ({found.words()})" for name, found in states.items() if found.name != "missing"]
+    return f": {', '.join(held) or 'empty'} (`maskbus models list` shows all)"
 
 
 def _runtime(wanted: Config) -> Finding:

@@ -82,10 +82,10 @@ def load(arguments: argparse.Namespace) -> config.Effective:
     return config.load(file=arguments.config, flags=given(arguments))
 
 
-def documented() -> dict[str, str]:
+def documented(kind: type = Config) -> dict[str, str]:
     """Return field → its documentation, read from the source: it stands in one place only."""
     try:
-        (tree,) = ast.parse(inspect.getsource(Config)).body
+        (tree,) = ast.parse(inspect.getsource(kind)).body
     except (OSError, SyntaxError):  # a distribution without sources has flags without explanations
         return {}
     assert isinstance(tree, ast.ClassDef)

@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 
 from maskbus import __version__
-from maskbus.cli import flags, prompt_text, quantities
+from maskbus.cli import everything_flags, flags, prompt_text, quantities
+from maskbus_wire import grid
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:7710"
 NOT_OF_A_CHILD = ("bind", "publish", "ipc", "runtime_dir", "secret_key_file", "client_keys_dir", "allow_remote")
@@ -32,17 +33,19 @@ def build() -> argparse.ArgumentParser:
         prog="maskbus",
         description=_OVERVIEW,
         epilog=_FIRST_STEPS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Overview,
     )
     parser.add_argument("--version", action="version", version=f"maskbus {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _serve(commands)
     _child(commands)
     _segment(commands)
+    _everything(commands)
     _show(commands)
     _top(commands)
     _config(commands)
     _doctor(commands)
+    _models(commands)
     _keys(commands)
     _demo(commands)
     return parser
@@ -59,6 +62,15 @@ def _command(commands: Any, name: str, module: str, summary: str, more: str, exa
     )
     parser.set_defaults(module=f"maskbus.cli.{module}")
     return parser
+
+
+class _Overview(argparse.RawDescriptionHelpFormatter):
+    """Make room for the longest command's name: argparse forgets that commands are indented."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if action.nargs == argparse.PARSER:
+            self._action_max_length += 2
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -80,7 +92,13 @@ def _serve(commands: Any) -> None:
         "flight finish, a second one ends the node at once. The exit code is 0 after a clean stop.",
         "maskbus serve\n"
         "maskbus serve --bind tcp://127.0.0.1:8000 --publish tcp://127.0.0.1:8001 --model grabcut\n"
+        "maskbus serve --model mobile-sam --pull\n"
         "maskbus serve --config node.toml --queue-length 8",
+    )
+    parser.add_argument(
+        "--pull",
+        action="store_true",
+        help="first download the weights that the named models lack, checked; see `maskbus models --help`",
     )
     flags.add(parser)
 
@@ -183,6 +201,61 @@ def _segment(commands: Any) -> None:
     )
 
 
+def _everything(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "everything",
+        "everything",
+        "find all objects of a picture",
+        "Of a photo, of the photos in a folder, or of the frames of a video: each object in a colour of its own, "
+        "painted over the picture. The node at the endpoint does it; where none is named and none runs at the default "
+        "one, a node is started for this call. docs/everything.md says what the settings do.",
+        "maskbus everything photo.jpg\n"
+        "maskbus everything photo.jpg --preset dense -o out.png --json out.json\n"
+        "maskbus everything photos --preset fast --max-masks 50\n"
+        "maskbus everything video.mp4 --every 5 --frames 0,99 -o frames",
+    )
+    parser.add_argument("source", metavar="PHOTO|VIDEO|FOLDER", help="JPEG, PNG or WebP, or a video that OpenCV reads")
+    parser.add_argument("--model", default="", metavar="NAME", help="the model (default: the node's own default)")
+    parser.add_argument(
+        "--preset",
+        choices=tuple(grid.POINTS_PER_SIDE),
+        default="default",
+        help="where the settings come from: the model's own, many small objects, or a quick look (default: default)",
+    )
+    everything_flags.add(parser)
+    video = parser.add_argument_group("which frames of a video")
+    video.add_argument(
+        "--frames", type=prompt_text.span, metavar="A,B", help="from A to B, both included, from 0 (default: all)"
+    )
+    video.add_argument(
+        "--every", type=prompt_text.count, default=1, metavar="N", help="only each Nth of them (default: 1)"
+    )
+    output = parser.add_argument_group("what comes out")
+    output.add_argument(
+        "-o",
+        "--out",
+        metavar="FILE|DIR",
+        help="a PNG file for a photo, a directory for a folder, an .mp4 file or a directory for a video (default: "
+        "named after what is searched, with -everything, in the current directory; with --json none is written unless "
+        "it is named)",
+    )
+    output.add_argument("--json", metavar="FILE", help="the masks as a COCO data set; - prints it on stdout")
+    output.add_argument(
+        "--alpha", type=prompt_text.share, default=0.7, metavar="SHARE", help="how much colour, 0 to 1 (default: 0.7)"
+    )
+    output.add_argument(
+        "--seed", type=prompt_text.seed, default=0, metavar="N", help="which colours, 0 to 9999 (default: 0)"
+    )
+    _endpoint(parser)
+    parser.add_argument(
+        "--deadline",
+        type=prompt_text.seconds,
+        metavar="SECONDS",
+        help="how long the answer for one picture may take (default: 600)",
+    )
+
+
 def _show(commands: Any) -> None:
     for name, summary, more in (
         ("describe", "show what a node offers", "Its models, what each takes and still needs, and its limits."),
@@ -244,6 +317,42 @@ def _doctor(commands: Any) -> None:
     )
     parser.add_argument("--config", metavar="FILE", help="configuration file (default: the one MASKBUS_CONFIG names)")
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _models(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "models",
+        "models_command",
+        "get the weights of models, and look at those that are there",
+        "Nothing is downloaded but by `pull`. What arrives is checked, and checked again before it is used.",
+        "maskbus models list\n"
+        "maskbus models pull mobile-sam sam2.1-hiera-tiny\n"
+        "maskbus models pull mobile-sam --from /media/usb\n"
+        "maskbus models verify",
+    )
+    subcommands = parser.add_subparsers(title="subcommands", metavar="SUBCOMMAND", dest="models", required=True)
+    for name, summary, more, example in (
+        ("list", "show which weights there are", "Sizes, licences, and what is here.", "--json"),
+        ("pull", "download weights and check them", "One that was broken off is gone on with.", "mobile-sam"),
+        ("verify", "read the weights that are here, and compare", "The exit code is 1 if any are not right.", ""),
+        ("path", "print where weights lie", "The exit code is 1 if they are not there.", "mobile-sam"),
+    ):
+        sub = _command(subcommands, name, "models_command", summary, more, f"maskbus models {name} {example}".rstrip())
+        if name == "list":
+            sub.add_argument("--json", action="store_true", help="print JSON, with sources, digests and citations")
+        else:
+            sub.add_argument("names", nargs="+" if name == "pull" else "*", metavar="NAME", help="as the list has it")
+        if name == "pull":
+            sub.add_argument(
+                "--from",
+                dest="source",
+                metavar="FILE|URL",
+                help="take it from a file, a directory with the file in it, or an http(s) address; one that ends in / "
+                "is a directory (default: where it is published)",
+            )
+        sub.add_argument("--weights-dir", metavar="DIR", help="where weights lie (default: as `maskbus config` says)")
+        sub.add_argument("--config", metavar="FILE", help="configuration file (default: the one MASKBUS_CONFIG names)")
 
 
 def _keys(commands: Any) -> None:

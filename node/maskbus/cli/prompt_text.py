@@ -55,6 +55,29 @@ def count(text: str) -> int:
     return value
 
 
+def span(text: str) -> tuple[int, int]:
+    """Read "A,B": two whole numbers from 0, the second not below the first."""
+    first, _, last = text.partition(",")
+    if not (first.strip().isdecimal() and last.strip().isdecimal() and int(first) <= int(last)):
+        raise argparse.ArgumentTypeError(f"a first and a last number are wanted, such as 0,99, not {text!r}")
+    return int(first), int(last)
+
+
+def share(text: str) -> float:
+    """Read a number of 0 to 1."""
+    value = _number(text, text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"a share is 0 to 1, not {text!r}")
+    return value
+
+
+def seed(text: str) -> int:
+    """Read a whole number of 0 to 9999."""
+    if not (text.isdecimal() and int(text) <= 9999):
+        raise argparse.ArgumentTypeError(f"a whole number of 0 to 9999 is wanted, not {text!r}")
+    return int(text)
+
+
 def _number(part: str, text: str) -> float:
     try:
         value = float(part)

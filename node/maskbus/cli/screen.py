@@ -78,9 +78,8 @@ def _models(models: Sequence[ModelStats]) -> Table:
 
 
 def _workers(workers: Sequence[WorkerStats]) -> Table:
-    table = tables.plain(
-        "worker", "device", "state", "pid", "restarts", "memory", "embeddings", "hits", "misses", right=range(3, 9)
-    )
+    columns = ("worker", "device", "state", "pid", "restarts", "memory", "embeddings", "hits", "misses", "dropped")
+    table = tables.plain(*columns, right=range(3, 10))
     for worker in workers:
         style = _STATE_STYLES.get(worker.state, "")
         table.add_row(
@@ -93,6 +92,7 @@ def _workers(workers: Sequence[WorkerStats]) -> Table:
             f"{worker.cache_entries} in {amount(worker.cache_bytes)}",
             str(worker.cache_hits),
             str(worker.cache_misses),
+            str(worker.cache_evictions),
         )
     return table
 

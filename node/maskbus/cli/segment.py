@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from maskbus.cli import connection, own_node, segment_report
+from maskbus.cli import segment_report, some_node
 from maskbus.cli.failure import CommandFailed
-from maskbus.cli.parser import DEFAULT_ENDPOINT
 from maskbus_client.results import Result
 from maskbus_client.sync import Client
 from maskbus_wire import compressed_image
@@ -46,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_inside(photo, arguments.points, arguments.boxes)
     mask = None if arguments.mask is None else read_mask(arguments.mask, photo)
     targets = Targets.of(arguments, photo)
-    with _client(arguments) as (client, endpoint, own):
+    with some_node.client(arguments.endpoint, arguments.model) as (client, endpoint, own):
         deadline = arguments.deadline or (_DEADLINE_OF_OWN_NODE if own else _DEADLINE)
         begin = time.perf_counter()
         result = _ask(client, arguments, photo, mask, deadline)
@@ -152,18 +148,6 @@ class Targets:
                 mask.save(path)
                 written["masks"].append(str(path))
         return written
-
-
-@contextlib.contextmanager
-def _client(arguments: argparse.Namespace) -> Iterator[tuple[Client, str, bool]]:
-    """Yield a client, its endpoint, and whether the node was started for it."""
-    if connection.is_named(arguments.endpoint) or connection.look(DEFAULT_ENDPOINT) is not None:
-        with connection.open_client(arguments.endpoint) as client:
-            yield client, client.endpoint, False
-        return
-    print(f"maskbus: no node runs at {DEFAULT_ENDPOINT}; starting one for this call.", file=sys.stderr)
-    with own_node.running(arguments.model) as ready, Client(ready.endpoints[0]) as client:
-        yield client, client.endpoint, True
 
 
 def _ask(

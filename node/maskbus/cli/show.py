@@ -46,8 +46,11 @@ def _print_models(reply: Models) -> None:
     for model in reply.models:
         lines.append(f"{model.name}: {model.title}")
         lines.append(f"  masks in {', '.join(model.encodings)}")
+        can = {"find everything in a picture": model.everything, "follow objects through a video": model.tracks}
+        if any(can.values()):
+            lines.append(f"  can {' and '.join(words for words, able in can.items() if able)}")
         if not model.ready:
-            lines.append(f"  still needs: {model.missing}")
+            lines.append(f"  cannot run: {model.missing}")
     lines += ["", f"images in {', '.join(reply.image_encodings)}"]
     lines.append("limits: " + ", ".join(f"{name} {value}" for name, value in reply.limits.items()))
     for line in lines:

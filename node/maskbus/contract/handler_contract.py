@@ -1,104 +1,25 @@
-"""What must hold for every handler, as a test class that plugin authors inherit.
+"""What holds for clicks, boxes and masks."""
 
-    from maskbus.contract import HandlerContract
-
-    class TestMyHandler(HandlerContract):
-        handler = MyHandler
-
-pytest collects the inherited tests. Set `options` to what the model's configuration would hold, and
-`segments_scene = True` if the model finds a bright disc on a dark ground when it is pointed at one.
-"""
+# ruff: noqa: D102 — a test's name says what it checks
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from maskbus.interfaces import (
-    Availability,
-    DecodeOptions,
-    Embedding,
-    FoundObject,
-    Handler,
-    HandlerError,
-    Image,
-    JobAborted,
-    LoadContext,
-    Masks,
-    Prompt,
-)
+from maskbus.contract.everything_contract import EverythingContract
+from maskbus.contract.jobs import CancelledJob, FreeJob
+from maskbus.contract.scene import disc, examples, scene
+from maskbus.contract.tracker_contract import TrackerContract
+from maskbus.interfaces import Availability, DecodeOptions, HandlerError, Image, JobAborted, Prompt
 
 KINDS = frozenset({"points", "boxes", "mask", "logits", "text", "none"})
-_CENTRE = (70, 30)
-_RADIUS = 18
 
 
-class FreeJob:
-    """A job that nobody cancels and that has all the time in the world."""
-
-    def check(self) -> None:
-        """Let the handler go on."""
-
-    def remaining(self) -> float:
-        """Return an hour."""
-        return 3600.0
-
-    def progress(self, done: int, total: int, found: Sequence[FoundObject] = ()) -> None:
-        """Take note of nothing."""
-
-
-class CancelledJob(FreeJob):
-    """A job that was taken back before it began."""
-
-    def check(self) -> None:
-        """Raise `JobAborted`."""
-        raise JobAborted("The request was cancelled.")
-
-
-def scene(height: int = 80, width: int = 120) -> npt.NDArray[np.uint8]:
-    """Return an RGB picture, uint8 (height, width, 3): an orange disc, right of the middle, on dark blue."""
-    rows, columns = np.mgrid[:height, :width]
-    noise = np.random.default_rng(7).integers(0, 12, (height, width, 3))
-    picture = np.array([20, 30, 70]) + noise
-    disc = (columns - _CENTRE[0]) ** 2 + (rows - _CENTRE[1]) ** 2 <= _RADIUS**2
-    picture[disc] += np.array([200, 110, -60])
-    return picture.clip(0, 255).astype(np.uint8)
-
-
-def disc(height: int = 80, width: int = 120) -> npt.NDArray[np.bool_]:
-    """Return the mask of the disc in `scene`, bool (height, width)."""
-    rows, columns = np.mgrid[:height, :width]
-    inside: npt.NDArray[np.bool_] = (columns - _CENTRE[0]) ** 2 + (rows - _CENTRE[1]) ** 2 <= _RADIUS**2
-    return inside
-
-
-class HandlerContract:
+class HandlerContract(EverythingContract, TrackerContract):
     """Inherit, set `handler`, and pytest runs what follows."""
-
-    handler: ClassVar[type[Handler]]
-    options: ClassVar[Mapping[str, Any]] = {}
-    device: ClassVar[str] = "cpu"
-    segments_scene: ClassVar[bool] = False
-
-    def make(self) -> Handler:
-        """Load the handler, or skip the test where it cannot run."""
-        context = self.context()
-        availability = self.handler.availability(context)
-        if not availability.ready:
-            import pytest
-
-            pytest.skip(availability.missing)
-        return self.handler(context)
-
-    def context(self) -> LoadContext:
-        """Return what the handler is loaded with."""
-        return LoadContext(model="tested", device=self.device, weights_dir=Path(), options=self.options)
 
     def test_info_is_complete(self) -> None:
         info = self.handler.info
@@ -162,7 +83,7 @@ class HandlerContract:
     def test_hypotheses_come_best_first(self) -> None:
         if not self.handler.info.multimask or "points" not in self.handler.info.prompts:
             return
-        masks = self.run(self.make(), scene(), _examples()["points"], DecodeOptions(multimask=True))
+        masks = self.run(self.make(), scene(), examples()["points"], DecodeOptions(multimask=True))
         assert len(masks) >= 1
         assert (np.diff(masks.predicted_iou) <= 1e-6).all()
 
@@ -188,7 +109,7 @@ class HandlerContract:
         for height, width in ((1, 1), (1, 64), (64, 1), (2, 3), (33, 47)):
             for image in (Image(scene(height, width)), Image(scene(height, width)[:, :, 0], "mono")):
                 embedding = handler.embed([image], FreeJob())[0]
-                for prompt in _examples(height, width).values():
+                for prompt in examples(height, width).values():
                     if not prompt.kinds <= self.handler.info.prompts or not (prompt.kinds or self.takes_none):
                         continue
                     try:
@@ -212,57 +133,5 @@ class HandlerContract:
         handler = self.make()
         for kind in ("points", "boxes"):
             if kind in self.handler.info.prompts:
-                mask = self.run(handler, scene(), _examples()[kind]).masks[0]
+                mask = self.run(handler, scene(), examples()[kind]).masks[0]
                 assert (mask & disc()).sum() / (mask | disc()).sum() > 0.8, kind
-
-    @property
-    def takes_none(self) -> bool:
-        """Tell whether the model answers without a prompt."""
-        return "none" in self.handler.info.prompts
-
-    def prompts(self) -> Iterator[Prompt]:
-        """Yield an example of each kind of prompt the model takes."""
-        for kind, prompt in _examples().items():
-            if kind in self.handler.info.prompts:
-                yield prompt
-
-    def embed(self, handler: Handler, pixels: npt.NDArray[np.uint8]) -> Embedding:
-        """Embed one RGB picture."""
-        return handler.embed([Image(pixels)], FreeJob())[0]
-
-    def run(
-        self,
-        handler: Handler,
-        pixels: npt.NDArray[np.uint8],
-        prompt: Prompt,
-        options: DecodeOptions | None = None,
-    ) -> Masks:
-        """Embed and decode."""
-        return handler.decode(self.embed(handler, pixels), prompt, options or DecodeOptions(), FreeJob())
-
-    def assert_sound(self, masks: Masks, height: int, width: int) -> None:
-        """Check shapes, types and ranges of an answer."""
-        assert masks.masks.dtype == np.bool_
-        assert masks.masks.shape[1:] == (height, width)
-        for scores in (masks.predicted_iou, masks.stability_score):
-            assert scores.shape == (len(masks),)
-            assert np.isfinite(scores).all()
-            assert ((scores >= 0) & (scores <= 1)).all()
-
-
-def _examples(height: int = 80, width: int = 120) -> Mapping[str, Prompt]:
-    x, y = min(_CENTRE[0], width - 1), min(_CENTRE[1], height - 1)
-    points = np.array([[x, y]], np.float32)
-    left, top = max(0, x - 20), max(0, y - 20)
-    box = np.array([[left, top, min(width, x + 20) or 1, min(height, y + 20) or 1]], np.float32)
-    rows, columns = np.mgrid[:height, :width]
-    mask: npt.NDArray[np.bool_] = (abs(columns - x) <= 8) & (abs(rows - y) <= 8)
-    one: Sequence[int] = [1]
-    return {
-        "points": Prompt(points=points, labels=np.array(one, np.int8)),
-        "boxes": Prompt(boxes=box),
-        "mask": Prompt(mask=mask),
-        "logits": Prompt(logits=np.where(mask[::2, ::2], np.float32(4), np.float32(-4))),
-        "text": Prompt(texts=("an orange disc",)),
-        "none": Prompt(),
-    }

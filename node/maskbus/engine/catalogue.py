@@ -42,11 +42,17 @@ class Card:
     multimask: bool
     has_logits: bool
     cache_embeddings: bool = True
+    tracks: bool = False
     offered: bool = True
     homepage: str = ""
     devices: tuple[str, ...] = ("cpu",)
     threads: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def finds_everything(self) -> bool:
+        """Whether it can be asked for everything: with a grid of points."""
+        return "points" in self.prompts
 
 
 @dataclass(frozen=True)

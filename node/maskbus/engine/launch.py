@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from maskbus.engine import threads
 from maskbus.interfaces import Handler
 from maskbus.socket_pair import socket_pair
 from maskbus.worker.channel import Channel
@@ -34,6 +35,7 @@ class WorkerSpec:
     target: str
     device: str = "cpu"
     threads: int = 0
+    """CPU threads; 0: planned when it starts, or where it does not run on the CPU, left to its libraries."""
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -73,7 +75,7 @@ class ProcessLauncher:
         command += ["--memory", str(self._memory_bytes), "--fd", str(theirs.fileno())]
         environment = _ENVIRONMENT | os.environ
         if spec.threads:
-            environment["OMP_NUM_THREADS"] = str(spec.threads)
+            environment |= dict.fromkeys(threads.VARIABLES, str(spec.threads))
         try:
             with theirs:
                 return ours, _ProcessBody(_popen(command, environment, theirs))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from maskbus import directories
 from maskbus.config import Config
+from maskbus.engine import threads
 from maskbus.engine.catalogue import Catalogue
 from maskbus.engine.launch import Launcher, WorkerSpec
 from maskbus.engine.worker_handle import Patience, WorkerEvents, WorkerHandle
@@ -51,6 +53,7 @@ class LocalEngine:
             "slots": str(slots),
             "weights_dir": str(directories.weights(config.weights_dir)),
             "embedding_bytes": config.embedding_bytes,
+            "embedding_ttl_s": config.embedding_ttl_s,
             "heartbeat_s": config.heartbeat_s,
             "max_pixels": config.max_pixels,
         }
@@ -61,6 +64,7 @@ class LocalEngine:
             backoff=config.backoff_s,
             backoff_most=config.backoff_most_s,
         )
+        self._preloaded = preloaded(config, catalogue)
         numbers = iter(range(1, 1 << 30))
         self._handles: Mapping[str, list[WorkerHandle]] = {
             card.name: [
@@ -70,6 +74,7 @@ class LocalEngine:
                     hello,
                     patience,
                     events,
+                    partial(self._plan_threads, card.name) if _is_cpu(device) else lambda: 0,
                 )
                 for device in card.devices
             ]
@@ -81,6 +86,11 @@ class LocalEngine:
         for handle in self._handles[model]:
             if handle.state == "stopped":
                 handle.start(now)
+
+    def start_preloaded(self, now: float) -> None:
+        """Bring up the workers that are to be there from the beginning."""
+        for model in self._preloaded:
+            self.start(model, now)
 
     def workers(self, model: str) -> list[WorkerHandle]:
         """Return the workers of a model."""
@@ -111,6 +121,29 @@ class LocalEngine:
         for handle in self._all():
             handle.reap(until)
 
+    def _plan_threads(self, model: str) -> int:
+        """Return the threads of a CPU worker of `model` that is about to start.
+
+        It shares the cores with those that are there already, those that start with the node, and its own model's.
+        """
+        together = [
+            handle
+            for handle in self._all()
+            if _is_cpu(handle.spec.device)
+            and (handle.state != "stopped" or handle.spec.model in {model, *self._preloaded})
+        ]
+        return threads.share(len(together))
+
     def _all(self) -> Iterator[WorkerHandle]:
         for handles in self._handles.values():
             yield from handles
+
+
+def preloaded(config: Config, catalogue: Catalogue) -> list[str]:
+    """Return the models whose workers start with the node."""
+    names = [config.default_model] if config.preload is None else config.preload
+    return [name for name in names if name in catalogue.cards and catalogue.cards[name].ready]
+
+
+def _is_cpu(device: str) -> bool:
+    return device.partition(":")[0] == "cpu"

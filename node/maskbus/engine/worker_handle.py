@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from maskbus.engine.launch import Body, Launcher, WorkerSpec
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _LAST_BREATH = 0.02
 """Seconds the bus loop gives a process that has closed its line to end, so that the message can say how it did."""
+_NO_BEAT: Mapping[str, Any] = {"rss": 0, "cache": [0, 0, 0, 0, 0]}
 
 
 class WorkerEvents(Protocol):
@@ -38,6 +39,9 @@ class WorkerEvents(Protocol):
     def free(self, handle: WorkerHandle) -> None:
         """The worker can take a job."""
 
+    def progress(self, handle: WorkerHandle, job: Job, frames: list[Frame]) -> None:
+        """A job has come a step further; the frames are for its requester."""
+
     def unavailable(self, handle: WorkerHandle) -> None:
         """The model could not be loaded; `handle.failure` says why."""
 
@@ -57,17 +61,36 @@ class WorkerHandle:
     """Start a worker, hand it one job at a time, notice when it dies or hangs, and start it again."""
 
     def __init__(
-        self, spec: WorkerSpec, launcher: Launcher, hello: Mapping[str, Any], patience: Patience, events: WorkerEvents
+        self,
+        spec: WorkerSpec,
+        launcher: Launcher,
+        hello: Mapping[str, Any],
+        patience: Patience,
+        events: WorkerEvents,
+        plan_threads: Callable[[], int] = lambda: 0,
     ) -> None:
+        """Describe a worker; `start` starts it.
+
+        Args:
+            spec: What it is to run.
+            launcher: What starts it.
+            hello: What every worker is told first.
+            patience: How long it may take for what.
+            events: Who wants to know what it does.
+            plan_threads: Returns its CPU threads whenever it starts, where `spec` leaves them open.
+        """
         self.spec = spec
         self.state = "stopped"
         self.job: Job | None = None
         self.failure = ""
         """Why the model cannot be loaded; empty while that is not known."""
         self.failure_code = "model_unavailable"
+        self.batch = 1
+        """How many images it embeds at once, as it said when it was ready."""
         self._launcher = launcher
         self._hello = {**hello, "model": spec.model, "handler": spec.target, "device": spec.device}
-        self._hello |= {"threads": spec.threads, "options": dict(spec.options)}
+        self._hello["options"] = dict(spec.options)
+        self._plan_threads = plan_threads
         self._patience = patience
         self._events = events
         self._channel: Channel | None = None
@@ -78,7 +101,7 @@ class WorkerHandle:
         self._wait = patience.backoff
         self._restarts = 0
         self._last_error = ""
-        self._beat: Mapping[str, Any] = {"rss": 0, "cache": [0, 0, 0, 0]}
+        self._beat: Mapping[str, Any] = _NO_BEAT
 
     def fileno(self) -> int:
         """Return the descriptor to poll, or -1."""
@@ -88,8 +111,9 @@ class WorkerHandle:
         """Start the worker if it is not running."""
         if self.state not in {"stopped", "backing-off"}:
             return
+        spec = replace(self.spec, threads=self.spec.threads or self._plan_threads())
         try:
-            connection, self._body = self._launcher.start(self.spec)
+            connection, self._body = self._launcher.start(spec)
         except OSError as error:
             self._back_off(now, f"The worker could not be started: {error.strerror}.", loading=True)
             return
@@ -97,7 +121,7 @@ class WorkerHandle:
         self._channel = Channel(connection)
         self._events.opened(self)
         try:
-            self._channel.send_now([pack(self._hello)])
+            self._channel.send_now([pack({**self._hello, "threads": spec.threads})])
         except ChannelClosed:
             self._lost(now)
 
@@ -177,7 +201,7 @@ class WorkerHandle:
 
     def stats(self) -> WorkerStats:
         """Describe the worker for the operation `stats`."""
-        nbytes, entries, hits, misses = self._beat["cache"]
+        nbytes, entries, hits, misses, evictions = self._beat["cache"]
         return WorkerStats(
             model=self.spec.model,
             device=self.spec.device,
@@ -189,6 +213,7 @@ class WorkerHandle:
             cache_entries=entries,
             cache_hits=hits,
             cache_misses=misses,
+            cache_evictions=evictions,
             last_error=self._last_error,
         )
 
@@ -200,11 +225,15 @@ class WorkerHandle:
             self._beat = message
         elif kind == "ready":
             log.info("The model %s is ready on %s.", self.spec.model, self.spec.device)
-            self.state, self.failure = "ready", ""
+            self.state, self.failure, self.batch = "ready", "", message["batch"]
             self._events.free(self)
         elif kind == "failed":
             self._end(now, message["message"], code=message["code"], quietly=True)
-        elif self.job is not None and message["job"] == self.job.number:
+        elif self.job is None or message["job"] != self.job.number:
+            return
+        elif kind == "progress":
+            self._events.progress(self, self.job, frames[1:])
+        else:
             self._finish(message, frames[1:], now)
 
     def _finish(self, message: Mapping[str, Any], frames: list[Frame], now: float) -> None:
@@ -251,7 +280,7 @@ class WorkerHandle:
         self.failure = reason if loading else ""
         self.state, self._since = "backing-off", now + self._wait
         self._wait = min(2 * self._wait, self._patience.backoff_most)
-        self._beat = {"rss": 0, "cache": [0, 0, 0, 0]}
+        self._beat = _NO_BEAT
 
     def _close(self) -> None:
         if self._channel is not None:

@@ -11,6 +11,7 @@ from maskbus.interfaces import (
     BadPrompt,
     DecodeOptions,
     Embedding,
+    EverythingSettings,
     Handler,
     Image,
     Job,
@@ -46,6 +47,8 @@ class GrabCutHandler(Handler):
         prompts=frozenset({"points", "boxes", "mask"}),
         licence="Apache-2.0",
         multimask=True,
+        # Its scores are lower than a network's: colours alone say little about where a thing ends.
+        everything=EverythingSettings(pred_iou_thresh=0.5, stability_score_thresh=0.03),
         homepage="https://doi.org/10.1145/1015706.1015720",
     )
 

@@ -23,7 +23,8 @@ class Tracked:
     object_ids: tuple[int, ...]
     """(N,) in the order in which the objects were added."""
     masks: npt.NDArray[np.bool_]
-    """(N, H, W) in the frame's size. Objects do not overlap unless the tracker was told that they may."""
+    """(N, H, W) in the frame's size. Each object is followed by itself: masks may overlap, unless the tracker has an
+    option against it that was used."""
     present: npt.NDArray[np.bool_]
     """(N,) whether the model believes that the object can be seen in this frame."""
     predicted_iou: npt.NDArray[np.float32]
@@ -82,8 +83,8 @@ class Tracker(ABC):
 
         Args:
             object_id: Chosen by the caller, at least 0; one that is followed already is corrected.
-            prompt: Points and at most one box, or a mask. Points of several calls at one frame add up; a mask
-                takes the place of what was said of the object at this frame before.
+            prompt: Points and at most one box, or a mask. Points of several calls at one frame add up; a box and a mask
+                each take the place of what was said of the object at this frame before.
             job: As for a handler.
         """
 

@@ -12,19 +12,18 @@ from typing import Any
 import msgspec
 
 from maskbus.config import Config
-from maskbus.engine.arena import Arena, ArenaFull, Slot
 from maskbus.engine.catalogue import Card, Catalogue
-from maskbus.node.image_store import ImageStore, KeptImage, new_image_id
+from maskbus.node.image_intake import ImageIntake
+from maskbus.node.image_store import ImageStore, KeptImage
 from maskbus.node.leases import Leases
 from maskbus.scheduler import Job, ModelQueue, QueueFull
 from maskbus.worker.channel import pack
-from maskbus_wire import checks, compressed_image, raw_image, shared_layout
-from maskbus_wire import prompts as wire
+from maskbus_wire import checks
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
 from maskbus_wire.limits import Limits
-from maskbus_wire.prompts import Image, Prompt
-from maskbus_wire.requests import Embed, Segment
+from maskbus_wire.prompts import Prompt
+from maskbus_wire.requests import Everything, MaskWork, Segment, Work
 
 Payload = bytes | memoryview
 
@@ -37,21 +36,21 @@ class Admission:
         config: Config,
         limits: Limits,
         catalogue: Catalogue,
-        arena: Arena,
+        intake: ImageIntake,
         images: ImageStore,
         leases: Leases,
     ) -> None:
         self._config = config
         self._limits = limits
         self._catalogue = catalogue
-        self._arena = arena
+        self._intake = intake
         self._images = images
         self._leases = leases
         self._number = 0
 
     def admit(
         self,
-        request: Segment | Embed,
+        request: Work,
         envelope: Envelope,
         attachments: Sequence[Payload],
         queues: Mapping[str, ModelQueue],
@@ -64,8 +63,7 @@ class Admission:
         """
         now = time.monotonic()
         card = self._card(request.model)
-        if isinstance(request, Segment):
-            _check_abilities(request, card)
+        _check_abilities(request, card)
         self._check_room(queues[card.name])
         milliseconds = request.deadline_ms or self._config.deadline_ms
         self._number += 1
@@ -105,12 +103,12 @@ class Admission:
                 "busy", f"{full.length} requests wait for this model already.", queue_length=full.length
             ) from None
 
-    def _fill(self, job: Job, request: Segment | Embed, attachments: Sequence[Payload]) -> None:
-        picture, size, kept = self._picture(job, request, attachments)
+    def _fill(self, job: Job, request: Work, attachments: Sequence[Payload]) -> None:
+        picture, size, kept = self._intake.take(job, request, attachments)
         message: dict[str, Any] = {
             "type": "job",
             "job": job.number,
-            "op": "embed" if isinstance(request, Embed) else "segment",
+            "op": request.__struct_config__.tag,
             "model": job.model,
             "received": job.received,
             "deadline": job.deadline,
@@ -123,28 +121,42 @@ class Admission:
                 "seq": request.seq,
             },
         }
-        if isinstance(request, Segment):
-            if request.result is not None:
-                lease = self._leases.find(request.result.lease, "result.lease")
-                job.result = lease.answer(request.result.index, request.result.generation)
-                job.holds.append(job.result.drop)
-                message["result"] = job.result.place
-            checks.check_inside(request.prompt, *size)
+        if isinstance(request, MaskWork):
             job.publish, job.encodings = request.publish, tuple(request.encodings)
-            prompt, message["blobs"] = self._prompt(job, request.prompt, attachments)
+            message["inline"] = request.inline
+        if isinstance(request, Segment):
+            self._segment(job, request, attachments, message, size)
+        elif isinstance(request, Everything):
             message |= {
-                "prompt": prompt,
-                "multimask": request.multimask,
-                "options": request.options,
-                "inline": request.inline,
+                "preset": request.preset,
+                "settings": msgspec.to_builtins(request.settings),
+                "progress": request.progress,
             }
-            if request.options or request.prompt.mask or len(request.prompt.text) > 1:
-                self._check_size(message, request)
         job.message = message
         if kept is not None and kept.image_id == picture["key"]:
             if self._catalogue.cards[job.model].cache_embeddings:
                 job.pinned = kept.workers.get(job.model)
             job.on_success = self._remember(job.model, kept, new=request.image.image_id is None)
+
+    def _segment(
+        self,
+        job: Job,
+        request: Segment,
+        attachments: Sequence[Payload],
+        message: dict[str, Any],
+        size: tuple[int, int],
+    ) -> None:
+        """Add what only `segment` has."""
+        if request.result is not None:
+            lease = self._leases.find(request.result.lease, "result.lease")
+            job.result = lease.answer(request.result.index, request.result.generation)
+            job.holds.append(job.result.drop)
+            message["result"] = job.result.place
+        checks.check_inside(request.prompt, *size)
+        prompt, message["blobs"] = self._prompt(job, request.prompt, attachments)
+        message |= {"prompt": prompt, "multimask": request.multimask, "options": request.options}
+        if request.options or request.prompt.mask or len(request.prompt.text) > 1:
+            self._check_size(message, request)
 
     def _check_size(self, message: dict[str, Any], request: Segment) -> None:
         size = len(pack(message))
@@ -158,99 +170,9 @@ class Admission:
         def remember(worker: int) -> None:
             kept.workers[model] = worker
             if new:
-                self._images.put(kept)
+                self._images.put(kept, time.monotonic())
 
         return remember
-
-    def _picture(
-        self, job: Job, request: Segment | Embed, attachments: Sequence[Payload]
-    ) -> tuple[dict[str, Any], tuple[int, int], KeptImage | None]:
-        """Return what the worker is told of the image, its size, and the image's entry where it is to be kept."""
-        image = request.image
-        if image.image_id is not None:
-            kept = self._images.get(image.image_id)
-            if kept is None:
-                raise WireError("unknown_image", "No image of this image_id is kept here (any more).", "image.image_id")
-            job.holds.append(kept.slot.retain().release)
-        elif image.slot is not None:
-            return self._leased_picture(job, request, image.slot)
-        else:
-            data = checks.blob_bytes(image, attachments, self._limits, "image")
-            encoding, width, height, step = self._measure(image, data, "image")
-            slot = self._lease(len(data))
-            job.holds.append(slot.release)
-            slot.write(data)
-            name = new_image_id() if isinstance(request, Embed) or request.keep else ""
-            kept = KeptImage(name, slot, len(data), encoding, width, height, step, {})
-        return _picture(kept), (kept.width, kept.height), kept if kept.image_id else None
-
-    def _leased_picture(
-        self, job: Job, request: Segment | Embed, slot: wire.Slot
-    ) -> tuple[dict[str, Any], tuple[int, int], KeptImage | None]:
-        """Do the same for an image in a client's slot.
-
-        A raw image that is not kept is looked at where it lies. Others are copied: what is kept, or decoded, must not
-        change meanwhile.
-        """
-        lease = self._leases.find(slot.lease, "image.slot.lease")
-        entry, encoding = lease.image(slot.index, slot.generation)
-        image = Image(
-            attachment=0,
-            encoding=encoding,
-            width=entry.width or None,
-            height=entry.height or None,
-            step=entry.step or None,
-        )
-        checks.check_image(image, 1, self._limits, "image.slot")
-        name = new_image_id() if isinstance(request, Embed) or request.keep else ""
-        kept = None
-        if name or encoding in checks.COMPRESSED:
-            copied = self._lease(entry.length)
-            job.holds.append(copied.release)
-            lease.copy(slot.index, entry, copied.view)
-            encoding, width, height, step = self._measure(image, copied.view, "image.slot")
-            kept = KeptImage(name, copied, entry.length, encoding, width, height, step, {})
-            picture = _picture(kept)
-        else:
-            encoding, width, height, step = _measure_raw(image, entry.length, "image.slot")
-            job.holds.append(lease.read(slot.index))
-            picture = {
-                "slot": lease.file.name,
-                "offset": lease.file.header.offset(slot.index),
-                "nbytes": entry.length,
-                "encoding": encoding,
-                "width": width,
-                "height": height,
-                "step": step,
-                "key": "",
-                "entry": shared_layout.entry_offset(slot.index),
-                "generation": entry.generation,
-            }
-        if entry.flags & shared_layout.HAS_CHECKSUM:
-            picture["checksum"] = entry.checksum
-        return picture, (width, height), kept if name else None
-
-    def _measure(self, image: Image, data: Payload, path: str) -> tuple[str, int, int, int]:
-        """Return encoding, width, height and step of an image, having compared what is announced with what is there."""
-        if image.encoding in raw_image.CHANNELS:
-            return _measure_raw(image, len(data), path)
-        try:
-            encoding, width, height = compressed_image.probe(data)
-        except ValueError as error:
-            raise WireError("invalid_image", str(error), path) from None
-        if image.encoding is not None and image.encoding != encoding:
-            raise WireError("invalid_image", f"The image is {encoding}, not {image.encoding}.", f"{path}.encoding")
-        if (image.width or width, image.height or height) != (width, height):
-            raise WireError(
-                "invalid_image", f"The image has {width}×{height} pixels, not {image.width}×{image.height}.", path
-            )
-        if max(width, height) > self._limits.side or width * height > self._limits.pixels:
-            raise WireError(
-                "too_large",
-                f"The image has {width}×{height} pixels; the limit is {self._limits.pixels} in all.",
-                path,
-            )
-        return encoding, width, height, 0
 
     def _prompt(
         self, job: Job, prompt: Prompt, attachments: Sequence[Payload]
@@ -270,7 +192,7 @@ class Admission:
             plain[name]["attachment"] = len(payloads) - 1
         if not payloads:
             return plain, {}
-        slot = self._lease(sum(map(len, payloads)))
+        slot = self._intake.room(sum(map(len, payloads)))
         job.holds.append(slot.release)
         slot.write(*payloads)
         ranges, start = [], 0
@@ -279,46 +201,16 @@ class Admission:
             start += len(payload)
         return plain, {"slot": slot.name, "ranges": ranges}
 
-    def _lease(self, nbytes: int) -> Slot:
-        if not self._arena.can_hold(nbytes):
-            raise WireError("too_large", f"{nbytes} bytes are more than the node's shared memory takes.", "image")
-        while True:
-            try:
-                return self._arena.lease(nbytes)
-            except ArenaFull as full:
-                if not self._images.evict_oldest():
-                    raise WireError("busy", str(full), "image") from None
 
-
-def _measure_raw(image: Image, nbytes: int, path: str) -> tuple[str, int, int, int]:
-    """Do the same for raw pixels, which need not be looked at."""
-    assert image.encoding is not None
-    width, height = image.width or 0, image.height or 0
-    step = image.step or width * raw_image.CHANNELS[image.encoding]
-    needed = raw_image.required_bytes(width, height, step, image.encoding)
-    if not needed <= nbytes <= step * height:
+def _check_abilities(request: Work, card: Card) -> None:
+    takes = ", ".join(sorted(card.prompts))
+    if isinstance(request, Everything) and not card.finds_everything:
         raise WireError(
-            "invalid_image", f"{width}×{height} {image.encoding} takes {needed} bytes; {nbytes} are there.", path
+            "unsupported_prompt", f"{card.name} cannot find everything: it does not take points; it takes {takes}."
         )
-    return image.encoding, width, height, step
-
-
-def _picture(kept: KeptImage) -> dict[str, Any]:
-    return {
-        "slot": kept.slot.name,
-        "nbytes": kept.nbytes,
-        "encoding": kept.encoding,
-        "width": kept.width,
-        "height": kept.height,
-        "step": kept.step,
-        "key": kept.image_id,
-    }
-
-
-def _check_abilities(request: Segment, card: Card) -> None:
-    kinds = _kinds(request.prompt)
-    for kind in sorted(kinds - card.prompts):
-        takes = ", ".join(sorted(card.prompts))
+    if not isinstance(request, Segment):
+        return
+    for kind in sorted(_kinds(request.prompt) - card.prompts):
         what = "a request without a prompt" if kind == "none" else f"{kind} as a prompt"
         path = "prompt" if kind == "none" else f"prompt.{kind}"
         raise WireError("unsupported_prompt", f"{card.name} does not take {what}; it takes {takes}.", path)

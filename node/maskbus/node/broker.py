@@ -18,11 +18,12 @@ from maskbus.engine.worker_handle import WorkerHandle
 from maskbus.memory import resident_bytes
 from maskbus.node.admission import Admission
 from maskbus.node.describe import describe_models, limits_of
+from maskbus.node.image_intake import ImageIntake
 from maskbus.node.image_store import ImageStore
 from maskbus.node.leases import Leases
 from maskbus.node.publisher import Publisher
 from maskbus.node.tally import Tally
-from maskbus.scheduler import Deadlines, Job, ModelQueue
+from maskbus.scheduler import Deadlines, Job, ModelQueue, leave_the_rest, take_along
 from maskbus_wire import checks, frames, replies, requests
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
@@ -63,11 +64,12 @@ class Broker:
         self._arena = arena
         self._leases = leases
         self._aside = aside
-        self._images = ImageStore(config.kept_bytes)
+        self._images = ImageStore(config.kept_bytes, config.kept_ttl_s)
         self._publisher = publisher
         self._send = send
         self._publish = publish
-        self._admission = Admission(config, self._limits, catalogue, arena, self._images, leases)
+        self._intake = ImageIntake(self._limits, arena, self._images, leases)
+        self._admission = Admission(config, self._limits, catalogue, self._intake, self._images, leases)
         self._queues = {name: ModelQueue(config.queue_length) for name in catalogue.cards}
         self._tallies: dict[str, Tally] = {}
         self._deadlines = Deadlines()
@@ -107,7 +109,7 @@ class Broker:
             plain, envelope = frames.open_header(message, self._limits)
             request = frames.decode_request(plain)
             checks.check_request(request, len(message) - 1, self._limits)
-            if isinstance(request, requests.Segment | requests.Embed):
+            if isinstance(request, requests.Work):
                 model = request.model or self._config.default_model
                 self._admit(request, envelope, message[1:], route)
             elif isinstance(request, requests.Lease):
@@ -139,12 +141,13 @@ class Broker:
             else:
                 self.engine.cancel(job, now)
         self._leases.tick(now)
+        self._images.tick(now)
         self.engine.tick(now)
 
     def next_event(self) -> float | None:
         """Return when `tick` is due next, monotonic seconds."""
-        times = [self._deadlines.next(), self._leases.next_event(), self.engine.next_event()]
-        return min((moment for moment in times if moment is not None), default=None)
+        parts = (self._deadlines.next(), self._leases.next_event(), self._images.next_event(), self.engine.next_event())
+        return min((moment for moment in parts if moment is not None), default=None)
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
@@ -173,6 +176,7 @@ class Broker:
     def done(self, handle: WorkerHandle, job: Job, control: Mapping[str, Any], payload: list[Frame]) -> None:
         """Send a job's answer to its requester and its topics."""
         self._running.pop(job.number, None)
+        left = leave_the_rest(job, control["ahead"])
         try:
             if job.answered:
                 return
@@ -203,14 +207,22 @@ class Broker:
             self._tally(job.model).success(job.received, time.monotonic())
         finally:
             job.finish()
+            if left:
+                self._share_out(job.model)
 
     def failed(self, handle: WorkerHandle, job: Job, code: str, message: str, path: str) -> None:
         """Send a job's error to its requester."""
         self._running.pop(job.number, None)
+        left = leave_the_rest(job, ())
         job.finish()
         self._fail(job, code, message, path)
-        if handle.state not in {"ready", "busy"}:
+        if left or handle.state not in {"ready", "busy"}:
             self._share_out(handle.spec.model)
+
+    def progress(self, handle: WorkerHandle, job: Job, payload: list[Frame]) -> None:
+        """Tell a requester how far its job is. Nothing is lost if it does not hear it: its answer says all."""
+        if not job.answered:
+            self._send(job.route, payload)
 
     def free(self, handle: WorkerHandle) -> None:
         """Give a worker its next job."""
@@ -236,7 +248,7 @@ class Broker:
 
     def _admit(
         self,
-        request: requests.Segment | requests.Embed,
+        request: requests.Work,
         envelope: Envelope,
         attachments: Sequence[bytes | memoryview],
         route: Any,
@@ -308,14 +320,14 @@ class Broker:
             self.free(worker)
 
     def _hand_over(self, job: Job, worker: WorkerHandle) -> None:
-        if job.message["op"] == "segment":
+        if job.message["op"] != "embed":
             inline = job.message["inline"]
             outputs = [{"topic": "", "encodings": job.encodings, "inline": inline}]
             if job.publish:
                 outputs += [
                     {"topic": name, "asked": job.publish, "encodings": encodings, "inline": inline}
                     for name, encodings in self._publisher.wanted(job.publish, job.encodings)
-                    if "logits" not in encodings or self._catalogue.cards[job.model].has_logits
+                    if "logits" not in encodings or self._has_logits(job)
                 ]
                 if job.result is not None and all(output["topic"] != job.publish for output in outputs):
                     # The reply's own bytes are in the requester's slot: a last value must have them with it.
@@ -323,8 +335,18 @@ class Broker:
                         {"topic": job.publish, "asked": job.publish, "encodings": job.encodings, "inline": inline}
                     )
             job.message["outputs"] = outputs
+        self._take_along(job, worker)
         self._running[job.number] = job
         worker.submit(job, time.monotonic())
+
+    def _has_logits(self, job: Job) -> bool:
+        return job.message["op"] == "segment" and self._catalogue.cards[job.model].has_logits
+
+    def _take_along(self, job: Job, worker: WorkerHandle) -> None:
+        if worker.batch > 1 and self._catalogue.cards[job.model].cache_embeddings:
+            workers = [one for one in self.engine.workers(job.model) if one.state in {"starting", "ready", "busy"}]
+            queue = self._queues[job.model]
+            take_along(job, queue, worker=worker.spec.number, batch=worker.batch, workers=len(workers))
 
     def _at_once(self, request: requests.AnyRequest, route: Any) -> replies.Reply:
         if isinstance(request, requests.Ping):
@@ -345,7 +367,7 @@ class Broker:
             return replies.Returned(id=request.id)
         if isinstance(request, requests.Release):
             if not self._images.release(request.image_id):
-                raise WireError("unknown_image", "No image of this image_id is kept here (any more).", "image_id")
+                raise self._intake.no_image(request.image_id, request, "image_id")
             return replies.Released(id=request.id)
         return self._statistics(request.id)
 

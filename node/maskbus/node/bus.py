@@ -120,8 +120,7 @@ class Bus:
         engine = LocalEngine(config, catalogue, launcher, instance.path, self)
         self.broker.use(engine)
         self._stack.callback(lambda: engine.stop(time.monotonic() + 2.0))
-        for model in _preloaded(config, catalogue):
-            engine.start(model, time.monotonic())
+        engine.start_preloaded(time.monotonic())
 
     @property
     def endpoints(self) -> list[str]:
@@ -189,6 +188,10 @@ class Bus:
     def free(self, handle: WorkerHandle) -> None:
         """Pass on to the broker."""
         self.broker.free(handle)
+
+    def progress(self, handle: WorkerHandle, job: Any, frames: list[Frame]) -> None:
+        """Pass on to the broker."""
+        self.broker.progress(handle, job, frames)
 
     def unavailable(self, handle: WorkerHandle) -> None:
         """Pass on to the broker."""
@@ -311,11 +314,6 @@ class Bus:
                 log.warning("The path %s is too long for an ipc socket; listening on tcp alone.", path)
                 return
             endpoints += self._bind(made, [f"ipc://{path}"])
-
-
-def _preloaded(config: Config, catalogue: Catalogue) -> list[str]:
-    names = [config.default_model] if config.preload is None else config.preload
-    return [name for name in names if name in catalogue.cards and catalogue.cards[name].ready]
 
 
 def _send_frames(target: zmq.Socket[bytes], message: Sequence[Frame]) -> None:

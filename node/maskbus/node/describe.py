@@ -40,6 +40,8 @@ def _model(card: Card, *, default: bool) -> Model:
         ready=card.ready,
         missing=card.missing,
         multimask=card.multimask,
+        everything=card.finds_everything,
+        tracks=card.tracks,
         device=", ".join(card.devices),
         default=default,
     )

@@ -98,7 +98,7 @@ def _message(name: str, frames: list[Frame], number: int, *, retained: bool) -> 
     plain = unpack(frames[0])  # the limits of the wire are not for what the node has written itself
     plain.pop("id", None)
     plain.pop("image_id", None)
-    plain |= {"topic": name.rpartition(":")[2], "published": number}
+    plain |= {"reply": "segment", "topic": name.rpartition(":")[2], "published": number}
     if retained:
         plain["retained"] = True
     return [name.encode(), header.pack(plain), *frames[1:]]

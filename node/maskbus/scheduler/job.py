@@ -42,6 +42,10 @@ class Job:
     """Topic its masks are published under."""
     encodings: tuple[str, ...] = ()
     """Encodings the requester asked for."""
+    hold_image: Callable[[], Callable[[], None]] | None = None
+    """Holds the job's image once more; returns what gives it back."""
+    ahead: tuple[Job, ...] = ()
+    """Jobs that wait, whose images the worker has been given to embed along with this one's."""
 
     def finish(self) -> None:
         """Give back what the job holds. Safe to call again."""

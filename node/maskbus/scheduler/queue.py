@@ -29,6 +29,10 @@ class ModelQueue:
     def __iter__(self) -> Iterator[Job]:
         return (job for jobs in self._lanes.values() for job in jobs)
 
+    def lane(self, name: str) -> Iterator[Job]:
+        """Iterate over the jobs of one lane, in order."""
+        return iter(self._lanes[name])
+
     def lengths(self) -> dict[str, int]:
         """Return how many jobs wait in each lane that has any."""
         return {lane: len(jobs) for lane, jobs in self._lanes.items() if jobs}

@@ -1,4 +1,4 @@
-"""From a handler's masks to the reply that goes on the wire."""
+"""From masks to the reply that goes on the wire."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from maskbus.interfaces import Image, Masks
+from maskbus.worker.mask_source import MaskSource
 from maskbus.worker.result_slot import ResultSlot
-from maskbus_wire import base64_text, bits, geometry, label_map, overlay, png, polygon, replies, rle
+from maskbus_wire import base64_text, bits, label_map, overlay, png, polygon, replies
 from maskbus_wire.prompts import Blob
 
 Payload = bytes | memoryview
@@ -27,12 +28,10 @@ _BLOBS: dict[str, Callable[[npt.NDArray[np.bool_]], Payload]] = {
 class MasksEncoder:
     """Write one answer in as many encodings as the reply and its topics want, each at most once."""
 
-    def __init__(self, masks: Masks, open_image: Callable[[], Image]) -> None:
+    def __init__(self, masks: MaskSource, open_image: Callable[[], Image]) -> None:
         self._masks = masks
         self._open_image = open_image
         self._done: dict[str, Any] = {}
-        self._boxes = [geometry.bbox(mask) for mask in masks.masks]
-        self._areas = [geometry.area(mask) for mask in masks.masks]
 
     def fields(
         self, encodings: Sequence[str], *, inline: bool, slot: ResultSlot | None = None
@@ -58,7 +57,7 @@ class MasksEncoder:
         entries = [self._entry(i, encodings, blob) for i in range(len(self._masks))]
         fields: dict[str, Any] = {"masks": entries, "encodings": list(encodings)}
         if "labels" in encodings:
-            labels = self._once("labels", lambda: label_map.encode(self._masks.masks))
+            labels = self._once("labels", self._labels)
             kind: Literal["uint8", "uint16"] = "uint8" if labels.dtype == np.uint8 else "uint16"
             fields["labels"] = replies.Tensor(**blob(_bytes_of(labels)), shape=list(labels.shape), dtype=kind)
         if "overlay" in encodings:
@@ -73,38 +72,35 @@ class MasksEncoder:
         return self._done[key]
 
     def _entry(self, i: int, encodings: Sequence[str], blob: Callable[[Payload], dict[str, Any]]) -> replies.Mask:
-        mask = self._masks.masks[i]
         fields: dict[str, Any] = {}
         for encoding in encodings:
             if encoding in _BLOBS:
-                payload = self._once(f"{encoding} {i}", partial(_BLOBS[encoding], mask))
+                payload = self._once(f"{encoding} {i}", partial(self._blob, encoding, i))
                 fields[encoding.replace("+", "_")] = Blob(**blob(payload))
             elif encoding == "rle":
-                counts = self._once(f"rle {i}", lambda: rle.encode(mask))
-                fields["rle"] = replies.Rle(size=(mask.shape[0], mask.shape[1]), counts=counts)
+                counts = self._once(f"rle {i}", lambda: self._masks.counts(i))
+                fields["rle"] = replies.Rle(size=(self._masks.height, self._masks.width), counts=counts)
             elif encoding == "polygon":
-                fields["polygon"] = self._once(f"polygon {i}", lambda: polygon.encode(mask))
+                fields["polygon"] = self._once(f"polygon {i}", lambda: polygon.encode(self._masks.full(i)))
             elif encoding == "png_base64":
-                data = self._once(f"png {i}", lambda: png.encode_mask(mask))
+                data = self._once(f"png {i}", lambda: png.encode_mask(self._masks.full(i)))
                 fields["png_base64"] = base64_text.encode(data)
-            elif encoding == "logits" and self._masks.logits is not None:
-                logits = np.ascontiguousarray(self._masks.logits[i], "<f4")
+            elif encoding == "logits" and (values := self._masks.logits(i)) is not None:
+                logits = np.ascontiguousarray(values, "<f4")
                 fields["logits"] = replies.Tensor(**blob(_bytes_of(logits)), shape=list(logits.shape), dtype="float32")
-        labels, similarity = self._masks.labels, self._masks.similarity
-        return replies.Mask(
-            bbox=self._boxes[i],
-            area=self._areas[i],
-            predicted_iou=_share(self._masks.predicted_iou[i]),
-            stability_score=_share(self._masks.stability_score[i]),
-            label=None if labels is None else labels[i],
-            similarity=None if similarity is None else float(similarity[i]),
-            **fields,
-        )
+        box = self._masks.windows[i][0]
+        return replies.Mask(bbox=box, area=self._masks.areas[i], **self._masks.said(i), **fields)
+
+    def _blob(self, encoding: str, i: int) -> Payload:
+        return _BLOBS[encoding](self._masks.full(i))
+
+    def _labels(self) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+        return label_map.encode_windows(self._masks.windows, self._masks.height, self._masks.width)
 
     def _overlay(self) -> bytes:
         import cv2
 
-        painted = overlay.paint(self._open_image().rgb, self._masks.masks)
+        painted = overlay.paint_windows(self._open_image().rgb, self._masks.windows)
         done, data = cv2.imencode(".png", painted[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
         if not done:
             raise ValueError("The overlay could not be written as PNG.")
@@ -114,11 +110,6 @@ class MasksEncoder:
 def _bytes_of(array: npt.NDArray[Any]) -> memoryview:
     """Return the bytes of a contiguous array, without a copy; the memoryview keeps the array alive."""
     return memoryview(array.reshape(-1).view(np.uint8).data)
-
-
-def _share(score: np.floating[Any]) -> float:
-    """Return a score as a number in 0…1: a network that estimates its IoU may go a little beyond."""
-    return min(max(float(score), 0.0), 1.0)
 
 
 def check(masks: Masks, height: int, width: int, *, logits: bool) -> None:

@@ -91,8 +91,10 @@ class Channel:
         except OSError as error:
             raise ChannelClosed(str(error)) from None
 
-    def receive(self) -> list[Frame]:
+    def receive(self, patience: float | None = None) -> list[Frame]:
         """Wait for the next message and return its frames. Raises `ChannelClosed`.
+
+        Raises `TimeoutError` where none has come within `patience` seconds; None is forever.
 
         Messages that have been coming one right after the other are awaited awake for a moment: to be woken takes a
         process as long as all of its own work on a small request. Whoever else wants the processor goes first.
@@ -100,6 +102,10 @@ class Channel:
         begin = time.perf_counter()
         while not self._inbox:
             if not (self._brisk and time.perf_counter() < begin + _MOMENT):
+                if patience is not None:
+                    left = max(0.0, begin + patience - time.perf_counter())
+                    if not _is_readable(self._socket, left):
+                        raise TimeoutError
                 self._read(0)
                 continue
             try:
@@ -126,9 +132,7 @@ class Channel:
         return messages
 
     def _readable(self) -> bool:
-        if _DONT_WAIT:
-            return True
-        return bool(select.select([self._socket], [], [], 0)[0])
+        return bool(_DONT_WAIT) or _is_readable(self._socket, 0)
 
     def _read(self, flags: int) -> bool:
         """Take what the socket has; put what is complete into the inbox. Tell whether there may be more."""
@@ -194,6 +198,14 @@ class Channel:
 
 _DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
 _CAN_WATCH = bool(_DONT_WAIT) and hasattr(os, "sched_yield")
+
+
+def _is_readable(connection: socket.socket, seconds: float) -> bool:
+    if not hasattr(select, "poll"):
+        return bool(select.select([connection], [], [], seconds)[0])
+    poller = select.poll()  # select takes no descriptor from 1024 on
+    poller.register(connection, select.POLLIN)
+    return bool(poller.poll(seconds * 1e3))
 
 
 def _send_what_fits(connection: socket.socket, data: bytes) -> int:

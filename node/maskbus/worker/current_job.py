@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from maskbus.interfaces import DeadlinePassed, FoundObject, JobAborted
@@ -19,10 +19,10 @@ class Inbox:
         self._waiting: deque[dict[str, Any]] = deque()
         self._cancelled: set[int] = set()
 
-    def next(self) -> dict[str, Any]:
-        """Wait for the next message that is no cancellation, and return it."""
+    def next(self, patience: float | None = None) -> dict[str, Any]:
+        """Wait for the next message that is no cancellation, and return it. Raises as `Channel.receive`."""
         while not self._waiting:
-            self._sort(unpack(self._channel.receive()[0]))
+            self._sort(unpack(self._channel.receive(patience)[0]))
         return self._waiting.popleft()
 
     def is_cancelled(self, number: int) -> bool:
@@ -47,6 +47,8 @@ class CurrentJob:
 
     def __init__(self, number: int, deadline: float, inbox: Inbox) -> None:
         self.number = number
+        self.report: Callable[[int, int, Sequence[FoundObject]], None] | None = None
+        """Takes what the handler tells of its progress, where somebody wants to know."""
         self._deadline = deadline
         self._inbox = inbox
 
@@ -62,4 +64,6 @@ class CurrentJob:
         return self._deadline - time.monotonic()
 
     def progress(self, done: int, total: int, found: Sequence[FoundObject] = ()) -> None:
-        """Tell the node how far the job is."""
+        """Tell how far the job is."""
+        if self.report is not None:
+            self.report(done, total, found)

@@ -9,20 +9,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from maskbus.interfaces import DeadlinePassed, DecodeOptions, Handler, HandlerError, Image, LoadContext, Masks
+from maskbus.everything.shortage import is_shortage
+from maskbus.interfaces import Handler, HandlerError, LoadContext
 from maskbus.memory import resident_bytes
-from maskbus.worker.answer import MasksEncoder, check
-from maskbus.worker.channel import Channel, ChannelClosed, Frame, pack, unpack
-from maskbus.worker.clock import Clock
+from maskbus.worker.channel import Channel, ChannelClosed, pack, unpack
 from maskbus.worker.current_job import CurrentJob, Inbox
+from maskbus.worker.embedder import Embedder
 from maskbus.worker.embedding_cache import EmbeddingCache
+from maskbus.worker.explain import explain
+from maskbus.worker.operations import Operations
 from maskbus.worker.pictures import Pictures, SlotReader
-from maskbus.worker.prompt_reader import read
-from maskbus.worker.result_slot import ResultSlot
-from maskbus_wire import frames, prompts, replies
-from maskbus_wire.errors import WireError
 
 log = logging.getLogger(__name__)
 
@@ -80,16 +76,14 @@ def _load(channel: Channel, hello: Mapping[str, Any], find_handler: HandlerFinde
         handler = find_handler(hello["handler"])(context)
     except HandlerError as error:
         channel.send([pack({"type": "failed", "code": error.code, "message": str(error)})])
-    except MemoryError:
-        channel.send(
-            [pack({"type": "failed", "code": "out_of_memory", "message": "The model does not fit into memory."})]
-        )
     except Exception as error:
-        log.exception("The model %s could not be loaded.", hello["model"])
-        message = f"The model could not be loaded: {type(error).__name__}: {error}"
-        channel.send([pack({"type": "failed", "code": "model_unavailable", "message": message})])
+        code, message = "out_of_memory", "The model does not fit into memory."
+        if not is_shortage(error):
+            log.exception("The model %s could not be loaded.", hello["model"])
+            code, message = "model_unavailable", f"The model could not be loaded: {type(error).__name__}: {error}"
+        channel.send([pack({"type": "failed", "code": code, "message": message})])
     else:
-        channel.send([pack({"type": "ready"})])
+        channel.send([pack({"type": "ready", "batch": handler.batch})])
         return handler
     return None
 
@@ -97,16 +91,23 @@ def _load(channel: Channel, hello: Mapping[str, Any], find_handler: HandlerFinde
 class _Worker:
     def __init__(self, channel: Channel, handler: Handler, hello: Mapping[str, Any]) -> None:
         self._channel = channel
-        self._handler = handler
         self._inbox = Inbox(channel)
         self._slots = SlotReader(Path(hello["slots"]))
-        self._pictures = Pictures(self._slots, hello["max_pixels"])
-        self._cache = EmbeddingCache(hello["embedding_bytes"])
+        self._cache = EmbeddingCache(hello["embedding_bytes"], hello["embedding_ttl_s"])
+        pictures = Pictures(self._slots, hello["max_pixels"])
+        embedder = Embedder(handler, pictures, self._cache)
+        self._operations = Operations(
+            handler, embedder, pictures, self._slots, lambda control, payload: channel.send([pack(control), *payload])
+        )
 
     def run(self) -> None:
         swept = time.monotonic()
         while True:
-            message = self._inbox.next()
+            try:
+                message = self._inbox.next(self._cache.next_sweep())
+            except TimeoutError:
+                self._cache.sweep()
+                continue
             if message["type"] == "stop":
                 return
             self._work(message)
@@ -116,11 +117,12 @@ class _Worker:
 
     def beat(self, stop: threading.Event, period: float, orphaned: Callable[[], None]) -> None:
         """Send signs of life. When nobody takes them any more the node is dead, and so is this process's purpose."""
+        cache = self._cache
         while True:
             state = {
                 "type": "beat",
                 "rss": resident_bytes(),
-                "cache": [self._cache.nbytes, len(self._cache), self._cache.hits, self._cache.misses],
+                "cache": [cache.nbytes, len(cache), cache.hits, cache.misses, cache.evictions],
             }
             try:
                 self._channel.send([pack(state)])
@@ -135,11 +137,11 @@ class _Worker:
         number = message["job"]
         job = CurrentJob(number, message["deadline"], self._inbox)
         try:
-            control, payload = self._answer(message, job)
+            control, payload = self._operations.answer(message, job)
         except ChannelClosed:  # found out by `job.check`: the node is gone, and that is nobody's fault here
             raise
         except Exception as error:
-            code, text, path = _explain(error)
+            code, text, path = explain(error)
             self._channel.send([pack({"type": "error", "job": number, "code": code, "message": text, "path": path})])
             if code == "out_of_memory":
                 raise OutOfMemory from None
@@ -147,113 +149,3 @@ class _Worker:
             self._channel.send([pack(control), *payload])
         finally:
             self._inbox.forget(number)
-
-    def _answer(self, message: dict[str, Any], job: CurrentJob) -> tuple[dict[str, Any], list[Frame]]:
-        clock = Clock(message["received"])
-        picture = message["image"]
-        keeps = self._handler.info.cache_embeddings
-        self._pictures.check(picture)
-        digest = self._pictures.digest(picture) if keeps else b""
-        opened: list[Image] = []
-
-        def open_image() -> Image:
-            if not opened:
-                image, clock.decode_image_ms = self._pictures.open(picture, digest)
-                opened.append(image)
-            return opened[0]
-
-        embedding = self._cache.get(digest) if keeps else None
-        cached = embedding is not None
-        if job.remaining() <= 0:
-            raise DeadlinePassed("The deadline passed before the worker could begin.")
-        if embedding is None:
-            image = open_image()
-            with clock.stage("embed_ms"):
-                embedding = self._handler.embed([image], job)[0]
-            self._pictures.confirm(picture)  # before anything of it is kept
-            if keeps:
-                self._cache.put(digest, embedding)
-                job.check()
-        answer = {
-            "model": message["model"],
-            "width": picture["width"],
-            "height": picture["height"],
-            "image_id": picture.get("key") or None,
-            "cached": cached,
-            **message["meta"],
-        }
-        if message["op"] == "embed":
-            done = replies.Embedded(**answer, timings=clock.timings(), embedding_bytes=int(embedding.nbytes))
-            return {"type": "done", "job": job.number, "outputs": [["", 1]]}, [frames.encode(done)[0]]
-
-        height, width = picture["height"], picture["width"]
-        prompt = read(
-            msgspec.convert(message["prompt"], prompts.Prompt, builtin_types=(bytes,)),
-            lambda index: self._blob(message, index),
-            height,
-            width,
-        )
-        outputs = message["outputs"]
-        wants_logits = any("logits" in output["encodings"] for output in outputs)
-        options = DecodeOptions(multimask=message["multimask"], logits=wants_logits, extra=message["options"])
-        with clock.stage("decode_ms"):
-            masks = self._handler.decode(embedding, prompt, options, job)
-        check(masks, height, width, logits=wants_logits)
-        slot = self._result_slot(message)
-        control, payload = self._encode(masks, open_image, answer, outputs, job.number, clock, slot)
-        self._pictures.confirm(picture)
-        if slot is not None:
-            control["result"] = [slot.used, slot.checksum() if "checksum" in picture else None]
-        return control, payload
-
-    def _encode(
-        self,
-        masks: Masks,
-        open_image: Callable[[], Image],
-        answer: dict[str, Any],
-        outputs: list[dict[str, Any]],
-        number: int,
-        clock: Clock,
-        slot: ResultSlot | None,
-    ) -> tuple[dict[str, Any], list[Frame]]:
-        with clock.stage("encode_ms"):  # boxes and areas first
-            encoder = MasksEncoder(masks, open_image)
-        layout: list[list[Any]] = []
-        payload: list[Frame] = []
-        for output in outputs:
-            with clock.stage("encode_ms"):
-                fields, attachments = encoder.fields(
-                    output["encodings"], inline=output["inline"], slot=None if output["topic"] else slot
-                )
-            topic = output["topic"]
-            if topic:
-                # Subscribers are not the requester: what only it may use stays out.
-                fields |= {"topic": output["asked"], "published": number, "id": "", "image_id": None}
-            reply = replies.Masks(**{**answer, **fields}, timings=clock.timings())
-            payload += frames.encode(reply, attachments)
-            layout.append([topic, 1 + len(attachments)])
-        return {"type": "done", "job": number, "outputs": layout}, payload
-
-    def _result_slot(self, message: Mapping[str, Any]) -> ResultSlot | None:
-        place = message.get("result")
-        if place is None:
-            return None
-        return ResultSlot(self._slots.writable(place["file"], place["nbytes"], place["offset"]), place["slot"])
-
-    def _blob(self, message: Mapping[str, Any], index: int) -> memoryview:
-        slot = message["blobs"]
-        start, end = slot["ranges"][index]
-        return self._slots.view(slot["slot"], end)[start:end]
-
-
-def _explain(error: Exception) -> tuple[str, str, str]:
-    """Return code, sentence and path of what went wrong; log what is our fault or the handler's."""
-    if isinstance(error, WireError):
-        return error.code, error.message, error.path
-    if isinstance(error, HandlerError):
-        return error.code, str(error), "prompt" if error.code in {"unsupported_prompt", "invalid_value"} else ""
-    name, text = type(error).__name__, str(error)
-    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or (name == "error" and "memory" in text.lower()):
-        return "out_of_memory", "The worker ran out of memory on this request.", ""
-    log.error("The handler failed.", exc_info=error)
-    return "internal", "The model failed on this request; the node's log has more.", ""

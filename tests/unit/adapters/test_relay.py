@@ -13,7 +13,7 @@ from maskbus.adapters.mailbox import Mailbox
 from maskbus.adapters.relay import Relay
 from maskbus_wire import frames
 from maskbus_wire.limits import DEFAULT_LIMITS
-from maskbus_wire.replies import Error, Masks, Pong
+from maskbus_wire.replies import Error, Masks, Pong, Progress
 from maskbus_wire.requests import Ping
 from support.parents import Mapped, message
 
@@ -104,6 +104,19 @@ def test_a_ring_while_a_request_is_under_way_is_ignored(desk: Desk) -> None:
     desk.answer(*PONG)
     assert desk.bell.rung == [2]
     assert not desk.node.poll(50)
+
+
+def test_progress_is_not_for_a_parent_that_waits_for_one_reply(desk: Desk) -> None:
+    desk.ask(message(Ping(id="7")))
+    identity = desk.node.recv_multipart()[0]
+    told = frames.encode(Progress(id="7", done=1, total=2, found=0))
+    for reply in (told, told, PONG):
+        desk.node.send_multipart([identity, b"", *reply])
+    while desk.relay.under_way:
+        assert desk.dealer.poll(5000)
+        desk.relay.answered()
+    assert desk.bell.rung == [2]
+    assert isinstance(desk.reply(), Pong)
 
 
 def test_no_message_is_answered_without_the_node(desk: Desk) -> None:

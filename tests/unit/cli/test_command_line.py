@@ -14,7 +14,7 @@ from maskbus.config import ConfigError
 from maskbus.directories import UnsafeDirectory
 from maskbus_client.errors import Busy, NodeUnreachable, UnknownModel
 
-COMMANDS = ("serve", "segment", "describe", "ping", "stats", "top", "config", "doctor", "demo", "child")
+COMMANDS = ("serve", "segment", "everything", "describe", "ping", "stats", "top", "config", "doctor", "demo", "child")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

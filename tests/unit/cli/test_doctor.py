@@ -149,3 +149,17 @@ def test_an_open_runtime_directory_is_a_failure(tmp_path: Path, capsys: pytest.C
     code, found = report(capsys, "--config", str(file))
     assert code == 0
     assert "switched off" in found["ipc sockets"]["words"]
+
+
+@pytest.mark.usefixtures("healthy")
+def test_it_says_which_weights_are_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MASKBUS_WEIGHTS", str(tmp_path / "w"))
+    assert report(capsys)[1]["weights"]["words"] == f"{tmp_path / 'w'} (not there yet)"
+    (tmp_path / "w").mkdir()
+    assert "w: empty (`maskbus models list` shows all)" in report(capsys)[1]["weights"]["words"]
+    (tmp_path / "w" / "mobile_sam.pt").write_bytes(b"short")
+    (tmp_path / "w" / "sam_vit_b_01ec64.pth.part").write_bytes(b"short")
+    words = report(capsys)[1]["weights"]["words"]
+    assert "mobile-sam (damaged), sam-vit-b (partial 0 %)" in words

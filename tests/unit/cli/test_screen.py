@@ -41,6 +41,7 @@ BUSY = Statistics(
             cache_entries=3,
             cache_hits=70,
             cache_misses=9,
+            cache_evictions=4,
             last_error="ended by signal 9",
         ),
         WorkerStats(model="echo", device="cpu", state="backing-off"),
@@ -72,7 +73,7 @@ def test_everything_is_there() -> None:
     assert row.split(maxsplit=9)[1:9] == ["1", "22", "333", "1", "12.3", "80.1", "251.0", "4321"]
     assert row.rstrip().endswith("busy 7, worker_died 1")
     row = next(line for line in text.splitlines() if "4711" in line)
-    assert row.split() == ["grabcut", "cpu", "busy", "4711", "2", "300", "MiB", "3", "in", "5.0", "MiB", "70", "9"]
+    assert row.split() == ["grabcut", "cpu", "busy", "4711", "2", "300", "MiB", "3", "in", "5.0", "MiB", "70", "9", "4"]
     for words in (
         "tcp://host:1",
         "up 1 d 02:03:04",

@@ -15,6 +15,7 @@ ECHO = "maskbus.handlers.echo:EchoHandler"
 
 def hello(directory, target=ECHO):
     message = {"type": "hello", "slots": str(directory), "weights_dir": "", "embedding_bytes": 0, "heartbeat_s": 100.0}
+    message["embedding_ttl_s"] = 0.0
     return message | {"max_pixels": 100, "model": "m", "handler": target, "device": "cpu", "threads": 0, "options": {}}
 
 
@@ -33,7 +34,7 @@ def launchers():
 def test_a_worker_lives_until_its_line_is_closed(launcher, tmp_path):
     connection, body = launcher.start(WorkerSpec(1, "m", ECHO))
     channel, word = first_word(connection, hello(tmp_path))
-    assert word == {"type": "ready"}
+    assert word == {"type": "ready", "batch": 1}
     assert body.ended() is None
     assert not body.wait(0.0)
     channel.close()
@@ -67,7 +68,7 @@ def test_a_worker_process_inherits_its_line_and_nothing_else(tmp_path):
         assert sum(path.startswith("socket:") for path in opened) == 1
         assert not any("secret" in path for path in files.values())
         environment = Path(f"/proc/{body.pid}/environ").read_bytes().split(b"\0")
-        assert b"OMP_NUM_THREADS=3" in environment
+        assert {b"OMP_NUM_THREADS=3", b"OPENBLAS_NUM_THREADS=3", b"MKL_NUM_THREADS=3"} <= set(environment)
         assert os.getsid(body.pid) == body.pid
     finally:
         os.close(secret)

@@ -31,7 +31,7 @@ def handle(launcher, listener):
 def ready(handle, launcher, now=0.0):
     if handle.state == "stopped":
         handle.start(now)
-    launcher.worker.tell(type="ready")
+    launcher.worker.tell(type="ready", batch=1)
     handle.read(now)
     assert handle.state == "ready"
 
@@ -55,7 +55,7 @@ def test_life_of_a_worker(handle, launcher, listener):
     assert hello == [
         {**HELLO, "model": "echo", "handler": "module:Class", "device": "cuda:0", "threads": 3, "options": {"a": 1}}
     ]
-    launcher.worker.tell(type="ready")
+    launcher.worker.tell(type="ready", batch=1)
     handle.read(1.0)
     job = make_job()
     handle.submit(job, 2.0)
@@ -168,7 +168,7 @@ def test_model_that_cannot_be_loaded(handle, launcher, listener):
     assert (handle.state, handle.failure) == ("backing-off", "No weights.")
     handle.tick(2.0)
     assert (handle.state, handle.failure) == ("starting", "No weights.")
-    launcher.worker.tell(type="ready")
+    launcher.worker.tell(type="ready", batch=1)
     handle.read(3.0)
     assert (handle.state, handle.failure) == ("ready", "")
 
@@ -213,7 +213,7 @@ def test_worker_that_dies_before_it_is_told_its_model(handle, launcher, listener
 def test_heartbeats_keep_a_worker_alive(handle, launcher, listener):
     ready(handle, launcher)
     for now in (9.0, 18.0, 27.0):
-        launcher.worker.tell(type="beat", rss=5, cache=[1, 2, 3, 4])
+        launcher.worker.tell(type="beat", rss=5, cache=[1, 2, 3, 4, 5])
         handle.read(now)
         handle.tick(now + 1)
     assert handle.state == "ready"
@@ -243,7 +243,7 @@ def test_missing_heartbeats_end_a_worker(handle, launcher, listener):
 def test_heartbeats_that_lie_unread_count(handle, launcher):
     """A node that was held up itself must not blame its workers."""
     ready(handle, launcher)
-    launcher.worker.tell(type="beat", rss=5, cache=[0, 0, 0, 0])
+    launcher.worker.tell(type="beat", rss=5, cache=[0, 0, 0, 0, 0])
     handle.tick(60.0)
     assert handle.state == "ready"
 
@@ -286,7 +286,7 @@ def test_out_of_memory_replaces_the_worker_and_nothing_more_is_given_to_it(handl
     job = busy(handle, launcher)
     listener.take()
     launcher.worker.tell(type="error", job=job.number, code="out_of_memory", message="It ran out.", path="")
-    launcher.worker.tell(type="beat", rss=5, cache=[1, 2, 3, 4])
+    launcher.worker.tell(type="beat", rss=5, cache=[1, 2, 3, 4, 5])
     handle.read(1.0)
     heard = listener.take()
     assert ("failed", job, "out_of_memory", "It ran out.", "") in heard

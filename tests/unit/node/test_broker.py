@@ -12,24 +12,11 @@ from maskbus_wire import shared_layout as layout
 from maskbus_wire.prompts import Image, LogitsPrompt, MaskPrompt, Prompt
 from maskbus_wire.requests import Cancel, Describe, Embed, Ping, Release, Stats
 from support.peer import TINY, raw, segment
-from support.rig import Rig, card
+from support.rig import card
 from support.shared import Mapped
 
 SLOT = 16 * PAGE
 PNG = cv2.imencode(".png", TINY)[1].tobytes()
-
-
-@pytest.fixture
-def make(tmp_path):
-    made = []
-
-    def make(*cards, **settings):
-        made.append(Rig(tmp_path, *cards, **settings))
-        return made[-1]
-
-    yield make
-    for rig in made:
-        rig.close()
 
 
 @pytest.fixture
@@ -202,8 +189,39 @@ def test_kept_images_make_room_oldest_first(make):
     assert rig.ask(segment(), TINY) is None
     rig.finish(rig.jobs()[0])
     rig.replies()
-    error(rig.ask(segment(image=Image(image_id=names[0]))), "unknown_image")
+    error(rig.ask(segment(image=Image(image_id=names[0]))), "image_expired", "image.image_id")
+    error(rig.ask(Release(image_id=names[0])), "image_expired", "image_id")
     assert rig.ask(segment(image=Image(image_id=names[1]))) is None
+
+
+def test_who_speaks_an_earlier_version_is_told_what_it_knows_of_an_image_that_expired(make):
+    rig = make(kept_bytes=SLOT)
+    names = [keep(rig, seq=i) for i in range(2)]
+    error(rig.ask(segment(image=Image(image_id=names[0]), maskbus="1.1")), "unknown_image", "image.image_id")
+    error(rig.ask(Release(image_id=names[0], maskbus="1.0")), "unknown_image", "image_id")
+    error(rig.ask(Release(image_id=names[0], maskbus="1.3")), "image_expired", "image_id")
+
+
+def test_an_image_that_its_client_let_go_of_has_not_expired(make):
+    rig = make()
+    name = keep(rig)
+    assert isinstance(rig.ask(Release(image_id=name)), replies.Released)
+    error(rig.ask(segment(image=Image(image_id=name))), "unknown_image", "image.image_id")
+
+
+def test_a_kept_image_that_nobody_uses_goes(make):
+    rig = make(kept_ttl_s=60.0)
+    before = time.monotonic()
+    name = keep(rig)
+    rig.engine.stop(0.0)  # its worker would be missed in a minute
+    assert before + 60 <= rig.broker.next_event() <= time.monotonic() + 60
+    rig.broker.tick(before + 60)
+    assert rig.ask(Stats()).images == 1
+    rig.broker.tick(time.monotonic() + 60)
+    assert rig.ask(Stats()).images == 0
+    assert rig.broker.next_event() is None
+    assert rig.arena.used == 0
+    error(rig.ask(Release(image_id=name)), "image_expired", "image_id")
 
 
 def test_an_image_that_can_never_fit_costs_no_kept_one(make):
@@ -303,7 +321,7 @@ def test_every_request_is_answered_once_when_the_worker_dies(rig):
     (reply,) = rig.replies()
     assert error(reply, "worker_died").id == "running"
     rig.broker.tick(time.monotonic() + 1)
-    rig.launcher.worker.tell(type="ready")
+    rig.launcher.worker.tell(type="ready", batch=1)
     rig.read()
     rig.finish(rig.jobs()[0])
     assert [reply.id for reply in rig.replies()] == ["waiting"]
@@ -375,7 +393,7 @@ def test_jobs_that_wait_for_a_worker_that_ends_go_to_another_at_once(make, how):
         rig.read()
     elif how == "hangs":
         now = time.monotonic()
-        two.tell(type="beat", rss=0, cache=[0, 0, 0, 0])
+        two.tell(type="beat", rss=0, cache=[0, 0, 0, 0, 0])
         rig.read()
         rig.broker.tick(now + 4)
     else:
@@ -521,7 +539,8 @@ def test_abandon_answers_the_rest(rig):
     assert rig.arena.used == 0
 
 
-def test_any_order_of_events_answers_every_request_once(make):
+@pytest.mark.parametrize("batch", [1, 4])
+def test_any_order_of_events_answers_every_request_once(make, batch):
     """Requests, answers, errors, deaths, cancellations and deadlines in an order that only the seed knows."""
     seed = 987
     print(f"seed {seed}")
@@ -534,7 +553,7 @@ def test_any_order_of_events_answers_every_request_once(make):
         for handle in rig.engine.workers("echo"):
             worker = next((w for w in rig.launcher.started if w.body is handle._body), None)
             if handle.state == "starting":
-                worker.tell(type="ready")
+                worker.tell(type="ready", batch=batch)
                 rig.read()
             if worker is not None and handle.state == "busy":
                 jobs = rig.jobs(worker)
@@ -553,7 +572,8 @@ def test_any_order_of_events_answers_every_request_once(make):
         elif act in {"finish", "fail", "die", "oom"} and doing:
             worker, job = chance.choice(doing)
             if act == "finish":
-                rig.finish(job, worker)
+                ahead = [other["job"] for other in job.get("ahead", [])]
+                rig.finish(job, worker, control={"ahead": chance.sample(ahead, chance.randint(0, len(ahead)))})
             elif act == "die":
                 worker.die()
                 rig.read()

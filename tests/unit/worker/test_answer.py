@@ -6,8 +6,9 @@ import PIL.Image
 import pytest
 
 from maskbus.interfaces import Image, Masks
-from maskbus.worker import answer
+from maskbus.worker import answer, mask_source
 from maskbus.worker.answer import MasksEncoder, check
+from maskbus.worker.mask_source import AnsweredMasks
 from maskbus_wire import base64_text, bits, geometry, label_map, png, polygon, replies, rle
 
 HEIGHT, WIDTH = 40, 57
@@ -30,7 +31,7 @@ def an_image():
 
 def fields_of(masks, encodings, *, inline=False, image=an_image):
     """Write an answer, and read it as a peer would: through the wire's types."""
-    fields, attachments = MasksEncoder(masks, image).fields(encodings, inline=inline)
+    fields, attachments = MasksEncoder(AnsweredMasks(masks), image).fields(encodings, inline=inline)
     reply = replies.Masks(model="m", width=WIDTH, height=HEIGHT, **fields)
     plain = msgspec.to_builtins(reply, builtin_types=(bytes,))
     return msgspec.convert(plain, replies.Masks, builtin_types=(bytes,)), attachments
@@ -150,10 +151,11 @@ def test_each_encoding_is_made_once_for_all_outputs(monkeypatch):
     for name in ("png", "bits"):
         real = answer._BLOBS[name]
         monkeypatch.setitem(answer._BLOBS, name, lambda mask, name=name, real=real: made.append(name) or real(mask))
-    monkeypatch.setattr(answer.rle, "encode", lambda mask: made.append("rle") or "counts")
+    monkeypatch.setattr(mask_source.rle, "encode", lambda mask: made.append("rle") or "counts")
     monkeypatch.setattr(answer.polygon, "encode", lambda mask: made.append("polygon") or [])
-    monkeypatch.setattr(answer.label_map, "encode", lambda masks: made.append("labels") or masks[0].view(np.uint8))
-    encoder = MasksEncoder(two_masks(), an_image)
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    monkeypatch.setattr(answer.label_map, "encode_windows", lambda *_: made.append("labels") or labels)
+    encoder = MasksEncoder(AnsweredMasks(two_masks()), an_image)
     first, first_attachments = encoder.fields(["png", "bits", "rle", "polygon", "labels"], inline=False)
     second, second_attachments = encoder.fields(["labels", "png", "rle", "polygon"], inline=False)
     assert sorted(made) == sorted(["png", "bits", "rle", "polygon"] * 3 + ["labels"])

@@ -77,3 +77,25 @@ def test_the_end_of_the_line(line):
     assert inbox.next()["job"] == 8
     with pytest.raises(ChannelClosed):
         inbox.next()
+
+
+def test_progress_goes_to_whoever_wants_it(line):
+    job = CurrentJob(7, FAR, Inbox(line[1]))
+    job.progress(1, 2)
+    told = []
+    job.report = lambda *what: told.append(what)
+    job.progress(2, 2, ["found"])
+    assert told == [(2, 2, ["found"])]
+
+
+def test_patience(line):
+    node, worker = line
+    inbox = Inbox(worker)
+    with pytest.raises(TimeoutError):
+        inbox.next(0.01)
+    tell(node, "job", 8)
+    assert inbox.next(0.01)["job"] == 8
+    tell(node, "cancel", 9)
+    with pytest.raises(TimeoutError):
+        inbox.next(0.01)
+    assert inbox.is_cancelled(9)

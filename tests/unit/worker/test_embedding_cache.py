@@ -52,3 +52,53 @@ def test_clear():
     cache.clear()
     assert (cache.nbytes, len(cache)) == (0, 0)
     assert cache.get(b"1") is None
+
+
+def test_what_had_to_go_is_counted_and_what_never_came_is_not():
+    cache = EmbeddingCache(100)
+    cache.put(b"1", Sized(60))
+    cache.put(b"1", Sized(50))
+    cache.put(b"2", Sized(101))
+    assert cache.evictions == 0
+    cache.put(b"3", Sized(100))
+    assert cache.evictions == 1
+    cache.clear()
+    assert cache.evictions == 1
+
+
+def test_an_embedding_that_nobody_uses_goes():
+    now = [0.0]
+    cache = EmbeddingCache(100, ttl_s=10.0, clock=lambda: now[0])
+    assert cache.next_sweep() is None
+    cache.put(b"1", Sized(10))
+    cache.put(b"2", Sized(20))
+    now[0] = 6.0
+    assert cache.get(b"1")
+    assert cache.next_sweep() == 4.0
+    now[0] = 10.0
+    assert cache.next_sweep() == 0.0
+    assert cache.get(b"2") is None
+    assert (b"1" in cache, b"2" in cache, cache.nbytes, cache.evictions) == (True, False, 10, 1)
+    now[0] = 16.0
+    cache.sweep()
+    assert (len(cache), cache.nbytes, cache.evictions) == (0, 0, 2)
+    assert (cache.hits, cache.misses) == (1, 1)
+
+
+def test_without_an_age_none_goes():
+    now = [0.0]
+    cache = EmbeddingCache(100, clock=lambda: now[0])
+    cache.put(b"1", Sized(10))
+    now[0] = 1e9
+    assert cache.next_sweep() is None
+    assert cache.get(b"1")
+
+
+def test_looking_whether_one_is_there_is_no_use_of_it():
+    cache = EmbeddingCache(100)
+    for key in (b"1", b"2"):
+        cache.put(key, Sized(50))
+    assert b"1" in cache
+    assert (cache.hits, cache.misses) == (0, 0)
+    cache.put(b"3", Sized(50))
+    assert b"1" not in cache

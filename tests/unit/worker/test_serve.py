@@ -13,12 +13,19 @@ from maskbus.handlers.echo import EchoHandler
 from maskbus.interfaces import BadPrompt, Handler, HandlerError, ModelInfo, ModelUnavailable, UnsupportedPrompt
 from maskbus.worker.channel import Channel, ChannelClosed, pack, unpack
 from maskbus.worker.serve import OutOfMemory, serve
-from maskbus_wire import frames
+from maskbus_wire import frames, replies, rle
 from support.models import PATIENCE_S, Bright
 
 PIXELS = np.zeros((4, 5, 3), np.uint8)
 PIXELS[1, 2] = 255
 BYTES = PIXELS.tobytes()
+OBJECT = np.zeros((4, 5, 3), np.uint8)
+OBJECT[1:3, 2:5] = 255
+
+
+def picture(slot, nbytes=60):
+    """Return what the node says of an image."""
+    return {"slot": slot, "nbytes": nbytes, "encoding": "rgb8", "width": 5, "height": 4, "step": 15, "key": ""}
 
 
 class Worker:
@@ -37,6 +44,7 @@ class Worker:
             "slots": str(directory),
             "weights_dir": "",
             "embedding_bytes": 1000,
+            "embedding_ttl_s": 0.0,
             "heartbeat_s": 1000.0,
         }
         defaults |= {"max_pixels": 1000, "model": "m", "handler": "it", "device": "cpu", "threads": 0, "options": {}}
@@ -60,15 +68,6 @@ class Worker:
         (self.directory / slot).write_bytes(data)
         now = time.monotonic()
         number = next(self.numbers)
-        picture = {
-            "slot": slot,
-            "nbytes": len(data),
-            "encoding": "rgb8",
-            "width": 5,
-            "height": 4,
-            "step": 15,
-            "key": "",
-        }
         message = {
             "type": "job",
             "job": number,
@@ -77,7 +76,10 @@ class Worker:
             "received": now,
             "deadline": now + deadline_s,
         }
-        message |= {"image": {**picture, **fields.pop("image", {})}, "meta": {"id": f"id {number}", "seq": 7}}
+        message |= {
+            "image": {**picture(slot, len(data)), **fields.pop("image", {})},
+            "meta": {"id": f"id {number}", "seq": 7},
+        }
         message |= {"prompt": {}, "multimask": False, "options": {}, "inline": False, "blobs": {}}
         message["outputs"] = [{"topic": "", "encodings": ["rle"], "inline": False}]
         self.channel.send([pack({**message, **fields})])
@@ -130,7 +132,7 @@ def test_life(start):
             closed.set()
 
     worker = start(Mine)
-    assert worker.receive() == ({"type": "ready"}, [])
+    assert worker.receive() == ({"type": "ready", "batch": 1}, [])
     message, payload = worker.ask()
     assert (message["type"], message["outputs"]) == ("done", [["", 1]])
     reply = reply_of(payload)
@@ -251,6 +253,127 @@ def test_embed(start):
     assert reply_of(worker.ask(image={"key": "kept"})[1]).cached
 
 
+def look(worker, **fields):
+    """Ask for everything; return the control message, the reply, and the progress before it."""
+    asked = {"preset": "default", "settings": {"points_per_side": 3}, "progress": False, "data": OBJECT.tobytes()}
+    number = worker.job(op="everything", **{**asked, **fields})
+    told = []
+    while True:
+        message, payload = worker.receive()
+        assert message["job"] == number
+        if message["type"] != "progress":
+            return message, payload, told
+        told.append(reply_of(payload))
+
+
+def test_everything(start):
+    worker = start()
+    worker.receive()
+    message, payload, told = look(worker)
+    assert (message["type"], message["outputs"], told) == ("done", [["", 1]], [])
+    reply = reply_of(payload)
+    assert isinstance(reply, replies.FoundMasks)
+    assert (reply.id, reply.seq, reply.cached, reply.notes) == ("id 1", 7, False, [])
+    (mask,) = reply.masks
+    assert (mask.bbox, mask.area, mask.crop_box) == ((2, 1, 3, 2), 6, (0, 0, 5, 4))
+    assert np.array_equal(rle.decode(mask.rle.counts, 4, 5), OBJECT[:, :, 0] > 0)
+    assert reply.timings.decode_ms > 0
+    assert reply_of(look(worker)[1]).cached
+
+
+def test_everything_says_what_was_done_otherwise(start):
+    worker = start()
+    worker.receive()
+    _, payload, _ = look(worker, data=bytes(60))
+    reply = reply_of(payload)
+    assert reply.masks == []
+    assert any("found" in note for note in reply.notes)
+
+
+def test_progress_where_it_was_asked_for(start):
+    worker = start()
+    worker.receive()
+    _, payload, told = look(worker, progress=True)
+    assert [type(reply) for reply in told] == [replies.Progress] * len(told)
+    assert told[0].done < told[-1].done == told[-1].total == 9
+    assert {reply.id for reply in told} == {"id 1"}
+    assert told[-1].found == sum(len(reply.masks) for reply in told) >= len(reply_of(payload).masks)
+    assert told[0].masks[0].rle is not None
+
+
+def test_settings_that_differ_from_the_preset(start):
+    worker = start()
+    worker.receive()
+    _, payload, told = look(worker, preset="fast", settings={"min_area": 7, "retry": False}, progress=True)
+    assert told[-1].total == 16 * 16
+    assert (reply_of(payload).masks, reply_of(payload).notes) == ([], [])
+
+
+def test_everything_for_topics_is_the_masks_alone(start):
+    worker = start()
+    worker.receive()
+    outputs = [
+        {"topic": "", "encodings": ["rle"], "inline": False},
+        {"topic": "png:t", "asked": "t", "encodings": ["png"], "inline": False},
+    ]
+    message, payload, told = look(worker, outputs=outputs, progress=True)
+    assert message["outputs"] == [["", 1], ["png:t", 2]]
+    assert told
+    published = reply_of(payload[1:])
+    assert (type(published), published.topic, published.id) == (replies.Masks, "t", "")
+
+
+def test_everything_can_be_cancelled(start):
+    entered = threading.Event()
+
+    class Slow(Bright):
+        def decode(self, embedding, prompt, options, job):
+            entered.set()
+            return super().decode(embedding, prompt, options, job)
+
+    worker = start(Slow)
+    worker.receive()
+    settings = {"points_per_side": 256}
+    number = worker.job(op="everything", preset="default", settings=settings, progress=False)
+    assert entered.wait(PATIENCE_S)
+    worker.channel.send([pack({"type": "cancel", "job": number})])
+    message, _ = worker.receive()
+    assert (message["job"], message["code"]) == (number, "cancelled")
+    assert look(worker)[0]["type"] == "done"
+
+
+def test_pictures_of_jobs_that_wait_are_embedded_along(start):
+    class Batching(Bright):
+        info = ModelInfo(title="x", prompts=frozenset({"none"}), licence="MIT", batch=8)
+
+        @property
+        def batch(self):
+            return 2
+
+    worker = start(Batching)
+    assert worker.receive()[0]["batch"] == 2
+    assert worker.ask()[0]["ahead"] == []
+    for name in "abc":
+        (worker.directory / name).write_bytes(bytes(59) + name.encode())
+    waiting = [{"job": number, "image": picture(name)} for number, name in enumerate("ab", 100)]
+    message, _ = worker.ask(slot="c", data=bytes(59) + b"c", ahead=waiting)
+    assert message["ahead"] == [100]
+    assert reply_of(worker.ask(slot="a", data=bytes(59) + b"a")[1]).cached
+    assert not reply_of(worker.ask(slot="b", data=bytes(59) + b"b")[1]).cached
+
+
+def test_an_embedding_that_nobody_uses_goes_while_the_worker_is_idle(start):
+    worker = start(heartbeat_s=0.005, embedding_ttl_s=0.05)
+    worker.receive()
+    worker.ask()
+    message = {}
+    while message.get("cache", [0])[0] != 20:
+        message, _ = worker.receive(beats=True)
+    while message["cache"] != [0, 0, 0, 1, 1]:
+        message, _ = worker.receive(beats=True)
+    assert worker.ask()[0]["type"] == "done"
+
+
 def test_several_outputs(start):
     worker = start()
     worker.receive()
@@ -321,10 +444,10 @@ def test_heartbeats(start):
         if message["type"] == "beat":
             beats += 1
             assert message["rss"] > 1_000_000
-            assert message["cache"] == [0, 0, 0, 0]
+            assert message["cache"] == [0, 0, 0, 0, 0]
     worker.ask()
     worker.ask()
-    while message["type"] != "beat" or message["cache"] != [20, 1, 1, 1]:
+    while message["type"] != "beat" or message["cache"] != [20, 1, 1, 1, 0]:
         message, _ = worker.receive(beats=True)
 
 

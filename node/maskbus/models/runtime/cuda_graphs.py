@@ -59,13 +59,15 @@ class CudaGraphs:
 
 def _record(function: Callable[..., Any], inputs: Sequence[Tensor]) -> _Recording:
     own = tuple(tensor.clone() for tensor in inputs)
-    beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    beside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(beside):
-        for _ in range(_WARM_UPS):
-            function(*own)
-    torch.cuda.current_stream().wait_stream(beside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        outputs = function(*own)
+    cuda: Any = torch.cuda  # annotated in some versions only
+    with cuda.device(own[0].device):
+        beside = cuda.Stream()
+        beside.wait_stream(cuda.current_stream())
+        with cuda.stream(beside):
+            for _ in range(_WARM_UPS):
+                function(*own)
+        cuda.current_stream().wait_stream(beside)
+        graph = cuda.CUDAGraph()
+        with cuda.graph(graph):
+            outputs = function(*own)
     return _Recording(graph, own, (outputs,) if isinstance(outputs, Tensor) else tuple(outputs))

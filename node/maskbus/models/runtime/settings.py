@@ -71,7 +71,7 @@ class RuntimeSettings:
             ("compile", bool),
             ("cuda_graphs", bool),
         ):
-            if name not in context.options:
+            if context.options.get(name, "") == "":
                 continue
             value = context.options[name]
             if not isinstance(value, kind):

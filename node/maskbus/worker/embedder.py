@@ -1,0 +1,160 @@
+"""From the picture of a job to its embedding: out of the cache, or made, and with it those of jobs that wait."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from maskbus.everything.shortage import is_shortage
+from maskbus.interfaces import DeadlinePassed, Embedding, Handler, Image, Job, JobAborted
+from maskbus.worker.channel import ChannelClosed
+from maskbus.worker.clock import Clock
+from maskbus.worker.embedding_cache import EmbeddingCache
+from maskbus.worker.pictures import Pictures
+from maskbus_wire.errors import WireError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Embedded:
+    """The embedding of a job's picture."""
+
+    embedding: Embedding
+    cached: bool
+    """Whether it was there already."""
+    open_image: Callable[[], Image]
+    """Returns the picture itself; decodes it at most once."""
+    ahead: list[int]
+    """Numbers of the waiting jobs whose embeddings are there now."""
+
+
+@dataclass
+class _Waiting:
+    """A picture that is embedded before its job's turn."""
+
+    picture: Mapping[str, Any]
+    digest: bytes
+    image: Image
+
+
+@dataclass
+class _Opened:
+    """A job's picture, opened when it is needed."""
+
+    pictures: Pictures
+    picture: Mapping[str, Any]
+    digest: bytes
+    clock: Clock
+
+    @cached_property
+    def image(self) -> Image:
+        image, milliseconds = self.pictures.open(self.picture, self.digest)
+        self.clock.decode_image_ms += milliseconds
+        return image
+
+
+class Embedder:
+    """Embed pictures with one handler and one cache."""
+
+    def __init__(self, handler: Handler, pictures: Pictures, cache: EmbeddingCache) -> None:
+        self._handler = handler
+        self._pictures = pictures
+        self._cache = cache
+        self._keeps = handler.info.cache_embeddings
+        self._most = handler.batch if self._keeps else 1
+        self._nbytes = 0
+        """Of the largest embedding so far."""
+
+    def embed(self, message: Mapping[str, Any], job: Job, clock: Clock) -> Embedded:
+        """Return the embedding of a job's picture.
+
+        Args:
+            message: What the node says of the job: `image`, and under `ahead` the pictures of jobs that wait.
+            job: As for a handler.
+            clock: Takes the times.
+
+        Raises:
+            WireError: `invalid_image` if the picture is damaged.
+            JobAborted: if the job has been cancelled or is too late.
+        """
+        picture = message["image"]
+        self._pictures.check(picture)
+        digest = self._pictures.digest(picture) if self._keeps else b""
+        opened = _Opened(self._pictures, picture, digest, clock)
+        embedding = self._cache.get(digest) if self._keeps else None
+        cached = embedding is not None
+        if job.remaining() <= 0:
+            raise DeadlinePassed("The deadline passed before the worker could begin.")
+        ahead: list[int] = []
+        if embedding is None:
+            image = opened.image
+            waiting, digests = self._open_waiting(message, digest, clock)
+            with clock.stage("embed_ms"):
+                embedding, *others = self._make(image, waiting, job)
+            for other, made in zip(waiting, others, strict=False):  # none, where the job's own was made alone
+                with contextlib.suppress(WireError):
+                    self._pictures.confirm(other.picture)
+                    self._keep(other.digest, made)
+            self._pictures.confirm(picture)  # before anything of it is kept
+            if self._keeps:
+                self._keep(digest, embedding)
+                job.check()
+            ahead = [number for number, key in digests.items() if key in self._cache]
+        return Embedded(embedding, cached, lambda: opened.image, ahead)
+
+    def _open_waiting(
+        self, message: Mapping[str, Any], digest: bytes, clock: Clock
+    ) -> tuple[list[_Waiting], dict[int, bytes]]:
+        """Open as many pictures of waiting jobs as can be embedded along with one of `digest`.
+
+        Return them, and the digests of all that have been looked at, by the numbers of their jobs.
+
+        They take half of the cache at most: what is embedded ahead must be there when its turn comes. How much they
+        take is known from what has been embedded before.
+        """
+        room = self._cache.capacity // 2 // self._nbytes if self._nbytes else 0
+        waiting: dict[bytes, _Waiting] = {}
+        digests: dict[int, bytes] = {}
+        for other in message.get("ahead", ()):
+            if len(waiting) >= min(self._most - 1, room):
+                break
+            picture = other["image"]
+            try:
+                self._pictures.check(picture)
+                key = self._pictures.digest(picture)
+                if key != digest and key not in waiting and key not in self._cache:
+                    image, milliseconds = self._pictures.open(picture, key)
+                    waiting[key] = _Waiting(picture, key, image)
+                    clock.decode_image_ms += milliseconds
+                digests[other["job"]] = key
+            except Exception as error:  # it is told what is wrong when its turn comes
+                log.debug("A waiting picture is left out: %s", error)
+        return list(waiting.values()), digests
+
+    def _make(self, image: Image, waiting: Sequence[_Waiting], job: Job) -> Sequence[Embedding]:
+        """Return the embedding of a picture, and those of the others unless they are what it fails for."""
+        images = [image, *(other.image for other in waiting)]
+        try:
+            made = self._handler.embed(images, job)
+        except (JobAborted, ChannelClosed):
+            raise
+        except Exception as error:
+            if not waiting:
+                raise
+            log.warning("Embedding %d pictures at once failed: %s", len(images), error)
+            if is_shortage(error):
+                self._most = max(1, len(images) // 2)
+            images = images[:1]
+            made = self._handler.embed(images, job)
+        if len(made) != len(images):
+            raise ValueError(f"The handler made {len(made)} embeddings of {len(images)} images.")
+        return made
+
+    def _keep(self, digest: bytes, embedding: Embedding) -> None:
+        self._nbytes = max(self._nbytes, int(embedding.nbytes))
+        self._cache.put(digest, embedding)

@@ -1,0 +1,110 @@
+"""Masks on their way into a reply: where they lie, what is said of them, and each in full when it is needed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from maskbus.interfaces import FoundObject, Masks
+from maskbus_wire import geometry, rle
+from maskbus_wire.geometry import Window
+
+
+class MaskSource(ABC):
+    """N masks of one image of `height` × `width` pixels."""
+
+    def __init__(self, height: int, width: int, windows: Sequence[Window], areas: Sequence[int]) -> None:
+        self.height = height
+        self.width = width
+        self.windows = windows
+        """Each mask cut to its box."""
+        self.areas = areas
+        """Pixels of each mask."""
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    @abstractmethod
+    def full(self, i: int) -> npt.NDArray[np.bool_]:
+        """Return a mask at the image's size, bool (height, width)."""
+
+    @abstractmethod
+    def counts(self, i: int) -> str:
+        """Return a mask as COCO's compressed run lengths."""
+
+    @abstractmethod
+    def said(self, i: int) -> dict[str, Any]:
+        """Return the fields of `replies.Mask` that are not its shape: scores and the like."""
+
+    def logits(self, i: int) -> npt.NDArray[np.float32] | None:
+        """Return a mask's logits, or None where there are none."""
+        return None
+
+
+class AnsweredMasks(MaskSource):
+    """What `decode` has answered: all masks are there."""
+
+    def __init__(self, masks: Masks) -> None:
+        self._masks = masks
+        windows = [geometry.window(mask) for mask in masks.masks]
+        areas = [geometry.area(mask) for mask in masks.masks]
+        height, width = masks.masks.shape[1:]
+        super().__init__(height, width, windows, areas)
+
+    def full(self, i: int) -> npt.NDArray[np.bool_]:
+        """Return a mask at the image's size, bool (height, width)."""
+        mask: npt.NDArray[np.bool_] = self._masks.masks[i]
+        return mask
+
+    def counts(self, i: int) -> str:
+        """Return a mask as COCO's compressed run lengths."""
+        return rle.encode(self._masks.masks[i])
+
+    def said(self, i: int) -> dict[str, Any]:
+        """Return the fields of `replies.Mask` that are not its shape."""
+        labels, similarity = self._masks.labels, self._masks.similarity
+        return {
+            "predicted_iou": _share(self._masks.predicted_iou[i]),
+            "stability_score": _share(self._masks.stability_score[i]),
+            "label": None if labels is None else labels[i],
+            "similarity": None if similarity is None else float(similarity[i]),
+        }
+
+    def logits(self, i: int) -> npt.NDArray[np.float32] | None:
+        """Return a mask's logits, or None where there are none."""
+        return None if self._masks.logits is None else self._masks.logits[i]
+
+
+class FoundMasks(MaskSource):
+    """What everything mode has found: hundreds of masks, cut to their boxes and made in full one at a time."""
+
+    def __init__(self, height: int, width: int, objects: Sequence[FoundObject]) -> None:
+        self._objects = objects
+        super().__init__(height, width, [(one.bbox, one.patch) for one in objects], [one.area for one in objects])
+
+    def full(self, i: int) -> npt.NDArray[np.bool_]:
+        """Return a mask at the image's size, bool (height, width)."""
+        return self._objects[i].full(self.height, self.width)
+
+    def counts(self, i: int) -> str:
+        """Return a mask as COCO's compressed run lengths."""
+        return rle.encode_window(self.windows[i], self.height, self.width)
+
+    def said(self, i: int) -> dict[str, Any]:
+        """Return the fields of `replies.Mask` that are not its shape."""
+        one = self._objects[i]
+        return {
+            "predicted_iou": _share(one.predicted_iou),
+            "stability_score": _share(one.stability_score),
+            "point": one.point,
+            "crop_box": one.crop_box,
+        }
+
+
+def _share(score: float | np.floating[Any]) -> float:
+    """Return a score as a number in 0…1: a network that estimates its IoU may go a little beyond."""
+    return min(max(float(score), 0.0), 1.0)

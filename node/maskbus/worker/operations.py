@@ -1,0 +1,145 @@
+"""What a worker does with a job: embed, segment, or find everything; and the reply that comes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from maskbus import everything
+from maskbus.interfaces import DecodeOptions, Handler
+from maskbus.worker.answer import MasksEncoder, check
+from maskbus.worker.channel import Frame
+from maskbus.worker.clock import Clock
+from maskbus.worker.current_job import CurrentJob
+from maskbus.worker.embedder import Embedded, Embedder
+from maskbus.worker.mask_source import AnsweredMasks, FoundMasks, MaskSource
+from maskbus.worker.pictures import Pictures, SlotReader
+from maskbus.worker.progress import ProgressReport
+from maskbus.worker.prompt_reader import read
+from maskbus.worker.result_slot import ResultSlot
+from maskbus_wire import frames, prompts, replies
+
+Message = dict[str, Any]
+Tell = Callable[[Message, list[Frame]], None]
+"""Sends a control message and frames to the node."""
+
+
+class Operations:
+    """Answer jobs with one handler."""
+
+    def __init__(self, handler: Handler, embedder: Embedder, pictures: Pictures, slots: SlotReader, tell: Tell) -> None:
+        self._handler = handler
+        self._embedder = embedder
+        self._pictures = pictures
+        self._slots = slots
+        self._tell = tell
+
+    def answer(self, message: Message, job: CurrentJob) -> tuple[Message, list[Frame]]:
+        """Return what the node is told of a job that is done, and the frames of its reply and its topics."""
+        clock = Clock(message["received"])
+        picture = message["image"]
+        embedded = self._embedder.embed(message, job, clock)
+        reply = {
+            "model": message["model"],
+            "width": picture["width"],
+            "height": picture["height"],
+            "image_id": picture.get("key") or None,
+            "cached": embedded.cached,
+            **message["meta"],
+        }
+        control: Message = {"type": "done", "job": job.number, "ahead": embedded.ahead}
+        if message["op"] == "embed":
+            nbytes = int(embedded.embedding.nbytes)
+            done = replies.Embedded(**reply, timings=clock.timings(), embedding_bytes=nbytes)
+            return control | {"outputs": [["", 1]]}, frames.encode(done)
+        slot = None
+        kind: type[replies.Masks] = replies.Masks
+        if message["op"] == "everything":
+            kind = replies.FoundMasks
+            masks, reply["notes"] = self._everything(message, embedded, job, clock)
+        else:
+            masks = self._segment(message, embedded, job, clock)
+            slot = self._result_slot(message)
+        with clock.stage("encode_ms"):
+            encoder = MasksEncoder(masks, embedded.open_image)
+        control["outputs"], payload = _encode(kind, reply, encoder, message["outputs"], job.number, clock, slot)
+        self._pictures.confirm(picture)
+        if slot is not None:
+            control["result"] = [slot.used, slot.checksum() if "checksum" in picture else None]
+        return control, payload
+
+    def _segment(self, message: Message, embedded: Embedded, job: CurrentJob, clock: Clock) -> MaskSource:
+        height, width = message["image"]["height"], message["image"]["width"]
+        prompt = read(
+            msgspec.convert(message["prompt"], prompts.Prompt, builtin_types=(bytes,)),
+            lambda index: self._blob(message, index),
+            height,
+            width,
+        )
+        logits = any("logits" in output["encodings"] for output in message["outputs"])
+        options = DecodeOptions(multimask=message["multimask"], logits=logits, extra=message["options"])
+        with clock.stage("decode_ms"):
+            masks = self._handler.decode(embedded.embedding, prompt, options, job)
+        check(masks, height, width, logits=logits)
+        with clock.stage("encode_ms"):  # boxes and areas
+            return AnsweredMasks(masks)
+
+    def _everything(
+        self, message: Message, embedded: Embedded, job: CurrentJob, clock: Clock
+    ) -> tuple[MaskSource, list[str]]:
+        height, width = message["image"]["height"], message["image"]["width"]
+        preset = everything.preset(message["preset"], self._handler.info.everything)
+        settings = dataclasses.replace(preset, **message["settings"])
+        report = None
+        if message["progress"]:
+            report = ProgressReport(message["meta"]["id"], height, width, lambda reply: self._progress(job, reply))
+            job.report = report
+        with clock.stage("decode_ms"):
+            found = everything.search(self._handler, embedded.open_image(), settings, job, embedding=embedded.embedding)
+        if report is not None:
+            report.close()
+        return FoundMasks(height, width, found.objects), found.notes
+
+    def _progress(self, job: CurrentJob, reply: replies.Progress) -> None:
+        self._tell({"type": "progress", "job": job.number}, frames.encode(reply))
+
+    def _result_slot(self, message: Mapping[str, Any]) -> ResultSlot | None:
+        place = message.get("result")
+        if place is None:
+            return None
+        return ResultSlot(self._slots.writable(place["file"], place["nbytes"], place["offset"]), place["slot"])
+
+    def _blob(self, message: Mapping[str, Any], index: int) -> memoryview:
+        slot = message["blobs"]
+        start, end = slot["ranges"][index]
+        return self._slots.view(slot["slot"], end)[start:end]
+
+
+def _encode(
+    kind: type[replies.Masks],
+    reply: Message,
+    encoder: MasksEncoder,
+    outputs: list[Message],
+    number: int,
+    clock: Clock,
+    slot: ResultSlot | None,
+) -> tuple[list[list[Any]], list[Frame]]:
+    """Return topic and number of frames of each output, and the frames of all of them."""
+    layout: list[list[Any]] = []
+    payload: list[Frame] = []
+    for output in outputs:
+        with clock.stage("encode_ms"):
+            fields, attachments = encoder.fields(
+                output["encodings"], inline=output["inline"], slot=None if output["topic"] else slot
+            )
+        topic = output["topic"]
+        if topic:
+            # Subscribers are not the requester: what only it may use stays out.
+            fields |= {"topic": output["asked"], "published": number, "id": "", "image_id": None}
+        made = replies.Masks if topic else kind  # all that is published is of one kind
+        payload += frames.encode(made(**{**reply, **fields}, timings=clock.timings()), attachments)
+        layout.append([topic, 1 + len(attachments)])
+    return layout, payload
