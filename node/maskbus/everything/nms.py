@@ -35,5 +35,5 @@ def keep(boxes: npt.NDArray[np.int64], scores: npt.NDArray[np.float64], threshol
         iou = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
         # By this measure a box of one row or column has no area. Only of the same ones, one is enough.
         same = (x0[later] == x0[i]) & (y0[later] == y0[i]) & (x1[later] == x1[i]) & (y1[later] == y1[i])
-        left[later] &= ~((iou.astype(np.float64) > threshold) | same)
+        left[later] &= ~((iou.astype(np.float64) > threshold) | (same & (either <= 0)))
     return kept

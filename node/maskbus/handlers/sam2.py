@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from maskbus.handlers.sam import SamHandler, describe
-from maskbus.interfaces import ModelInfo, Tracker, TrackerOptions
+from maskbus.interfaces import Image, LoadContext, ModelInfo, Tracker, TrackerOptions
+
+if TYPE_CHECKING:
+    from maskbus.models.sam2_video import Sam2Video
 
 _PAGE = "https://github.com/facebookresearch/sam2"
 
@@ -15,9 +20,26 @@ def _card(version: str, size: str, millions: int) -> ModelInfo:
 class Sam2Handler(SamHandler):
     """Answer prompts on images, and follow objects through videos."""
 
+    def __init__(self, context: LoadContext) -> None:
+        super().__init__(context)
+        self._video: Sam2Video | None = None
+
     def tracker(self, options: TrackerOptions) -> Tracker:
         """Begin to follow objects; the parts of the model that only videos need are loaded with the first tracker."""
-        raise NotImplementedError
+        from maskbus.models.sam2_tracker import Sam2Tracker
+        from maskbus.models.sam2_video import Features
+
+        video = self._video
+        if video is None:
+            from maskbus.models import loading
+
+            video = self._video = loading.load_video(self.variant, self.context)
+
+        def encode(image: Image) -> Features:
+            coarse, middle, fine = self._segmenter.encode(video.pixels(image))
+            return Features(fine, middle, coarse)
+
+        return Sam2Tracker(video, options, encode)
 
 
 class Sam21HieraTiny(Sam2Handler):

@@ -52,9 +52,11 @@ def load(variant: str, context: LoadContext) -> Segmenter:
     def segmenter(stage: runtime.Stage) -> Segmenter:
         return Segmenter(lambda pixels: stage([pixels]), prompts, decoder, no_memory=no_memory, device=settings.device)
 
+    side = prompts.input_side
     stage = runtime.prepare(
         encoder,
-        (torch.zeros(1, 3, prompts.input_side, prompts.input_side),),
+        # Runtimes are timed and compared by it: zeros would hide what goes wrong.
+        (torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(1)),),
         name=variant,
         digest=file.digest,
         settings=settings,
@@ -75,7 +77,12 @@ def load_video(variant: str, context: LoadContext) -> Sam2Video:
     file = resolve(variant, context)
     weights = checkpoint.read(file.path)
     model = Sam2VideoModel(sam2_config.video_config(variant)).eval()
-    checkpoint.fill(model, sam2_keys.to_transformers(weights), path=file.path, model=variant)
+    try:
+        renamed = sam2_keys.to_transformers(weights)
+    except KeyError as unknown:
+        raise ModelUnavailable(f"The weights file {file.path} is not of {variant}: SAM 2 has no {unknown}.") from None
+    checkpoint.fill(model, renamed, path=file.path, model=variant)
+    del model.vision_encoder  # the handler's own takes its place
     return Sam2Video(model.to(context.device))
 
 

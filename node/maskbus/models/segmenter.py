@@ -75,7 +75,7 @@ class Segmenter:
             no_memory: (C,) SAM 2 only: what is added to the embedding of an image that is no frame of a video.
             device: Where prompts are decoded.
         """
-        self._encode = encode
+        self.encode = encode
         self._prompts = prompt_encoder.to(device)
         self._decoder = decoder.to(device)
         self._sam2 = decoder.sam2
@@ -106,7 +106,7 @@ class Segmenter:
             else:
                 squares.append(framing.tensor_on(image.rgb, self._device))
         with torch.inference_mode():
-            features = self._encode(torch.stack(squares))
+            features = self.encode(torch.stack(squares))
             job.check()
             return [
                 SamEmbedding(framing, self._project([level[i] for level in features]))
