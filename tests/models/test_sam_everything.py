@@ -38,10 +38,10 @@ def test_the_masks_are_the_authors(family: str, request: pytest.FixtureRequest) 
     embedding = handler.embed([Image(pixels)], FreeJob())[0]
     points = np.random.default_rng(1).uniform(5, 200, (16, 2)).astype(np.float32)
     scores = handler.decode_grid(embedding, points, -np.inf, FreeJob()).predicted_iou
-    thresh = float(np.quantile(scores, 0.3))
+    thresh = max(0.001, float(np.quantile(scores, 0.3)))  # below 0 the authors filter nothing
     expected = generator(model, pred_iou_thresh=thresh, **ASKED).generate(pixels)
     found = search(handler, Image(pixels), EverythingSettings(pred_iou_thresh=thresh, retry=False, **ASKED), FreeJob())
-    assert len(expected) >= 5
+    assert len(expected) >= 3
     theirs = np.array([one["segmentation"].ravel() for one in expected], np.float32)
     ours = np.array([one.full(211, 307).ravel() for one in found.objects], np.float32)
     both = theirs @ ours.T
