@@ -65,7 +65,7 @@ class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     models: list[str] = []
     """Models to offer; empty: every one that is installed and offered by default."""
     default_model: str = "grabcut"
-    """Model for requests that name none."""
+    """Model for requests that name none; left out where others are offered: the first of `models`."""
     preload: list[str] | None = None
     """Models whose workers start with the node; left out: the default model."""
     model: dict[str, ModelConfig] = {}
@@ -166,7 +166,12 @@ def load(
     for name, value in (flags or {}).items():
         values[name] = value
         origin[name] = "flag"
-    return Effective(_checked(values, origin), origin, warnings)
+    config = _checked(values, origin)
+    if "default_model" not in values and config.models and config.default_model not in config.models:
+        # Who offers other models than the default one means the first of them.
+        config = msgspec.structs.replace(config, default_model=config.models[0])
+        origin["default_model"] = origin["models"]
+    return Effective(config, origin, warnings)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -50,12 +50,6 @@ def decode(handler: Handler, prompt: Prompt) -> None:
     handler.decode(embedding, prompt, DecodeOptions(), FreeJob())
 
 
-def test_too_many_points_are_refused(sam_handler: Handler) -> None:
-    many = Prompt(points=np.full((10_000, 2), 5, np.float32), labels=np.ones(10_000, np.int8))
-    with pytest.raises(BadPrompt, match=r"10000 points are more than this model can look at: 1024"):
-        decode(sam_handler, many)
-
-
 def test_logits_of_another_shape_are_refused(sam_handler: Handler) -> None:
     with pytest.raises(BadPrompt, match=r"The logits to refine are 64×32; this model's are 256×256"):
         decode(sam_handler, Prompt(logits=np.zeros((32, 64), np.float32)))

@@ -37,6 +37,15 @@ def test_defaults_can_be_reached_from_this_machine_only():
     assert not config.allow_remote
 
 
+def test_the_first_of_the_models_that_are_named_is_the_default():
+    effective = load(environment=EMPTY, flags={"models": ["mobile-sam", "echo"]})
+    assert effective.config.default_model == "mobile-sam"
+    assert effective.origin["default_model"] == "flag"
+    assert load(environment=EMPTY, flags={"models": ["echo", "grabcut"]}).config.default_model == "grabcut"
+    named = {"models": ["mobile-sam"], "default_model": "echo"}
+    assert load(environment=EMPTY, flags=named).config.default_model == "echo"
+
+
 def test_later_sources_win_and_every_value_knows_its_own(write):
     file = write('deadline_ms = 1\nqueue_length = 1\nthreads = 1\nlog_level = "debug"\n')
     effective = load(

@@ -7,14 +7,11 @@ import logging
 import os
 import sys
 
-from msgspec.structs import replace
-
 from maskbus.adapters.child import SMALLEST, ChildFailed, ChildNode
 from maskbus.adapters.events_windows import NoEvents
 from maskbus.cli import flags
 from maskbus.cli.failure import CommandFailed
 from maskbus.cli.long_running import Signals, begin, require_installed
-from maskbus.config import Config, Effective
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     signals = Signals()
     output = _Output()
     effective = flags.load(arguments)
-    config = _default_model(effective)
+    config = effective.config
     if arguments.mapping < SMALLEST:
         raise CommandFailed(f"--mapping: a mapping has at least {SMALLEST} bytes, not {arguments.mapping}.")
     found = begin(effective, config)
@@ -52,11 +49,3 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandFailed(str(error)) from None
     log.info("Stopped.")
     return 0
-
-
-def _default_model(effective: Effective) -> Config:
-    """Return the configuration, with the first of the models that were named as the default, unless another one is."""
-    config = effective.config
-    if config.models and config.default_model not in config.models and effective.origin["default_model"] == "default":
-        return replace(config, default_model=config.models[0])
-    return config

@@ -28,7 +28,6 @@ _SAM2_LOGITS = 32.0
 """SAM 2 answers logits within ± this."""
 _AT_ONCE = 4
 """Objects decoded at once: more do not fit into a core's cache."""
-MOST_POINTS = 1024
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ class Segmenter:
         """Return the hypotheses of each object of a prompt: three where `several` are wanted, else one.
 
         Raises:
-            BadPrompt: for too many points, and logits that are not of this model's shape.
+            BadPrompt: for logits that are not of this model's shape.
         """
         places, labels = self._written(embedding.framing, prompt)
         with torch.inference_mode():
@@ -181,8 +180,6 @@ class Segmenter:
 
         SAM: points, then corners, and filling after points that have no box. SAM 2: corners, points, filling.
         """
-        if len(prompt.points) > MOST_POINTS:
-            raise BadPrompt(f"{len(prompt.points)} points are more than this model can look at: {MOST_POINTS}.")
         points = framing.places(prompt.points.astype(np.float32))
         labels = prompt.labels.astype(np.int_)
         objects = max(1, len(prompt.boxes))
