@@ -1,6 +1,7 @@
 """Measure the models beside their authors' code: encoders by runtime, clicks, everything mode, the way over the bus.
 
     python bench/models.py [--docs] [--quick] [--model mobile-sam --model sam2.1-hiera-tiny]
+    python bench/models.py --table [--docs]
 
 Weights are random: a network takes as long whatever it knows. The reference is the authors' own code in eager torch,
 float32, with as many threads: `segment_anything` and `sam2`; for MobileSAM's encoder, which no package has, our TinyViT
@@ -21,6 +22,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,9 @@ import model_contenders as under_test
 import numpy as np
 import torch
 from page import replace_section
+
+from maskbus.memory import keep_freed_memory
+from maskbus.weights import ENTRIES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -151,6 +156,39 @@ def measure_everything(figures: Figures, reference: Any, handler: Any, pixels: A
         figures.found[label] = len(search())
 
 
+def table() -> str:
+    """Return a row for each published model: what it takes, its licence, its size, and its times on this machine."""
+    rows = [
+        "<!-- written by `bench/models.py --table --docs` -->",
+        "",
+        "| model | prompts | licence | weights | photo to embedding | a click after that |",
+        "| --- | --- | --- | ---: | ---: | ---: |",
+    ]
+    pixels = under_test.scene(1080, 1920)
+    for name, entry in ENTRIES.items():
+        if name.startswith("sam2-"):
+            continue  # as large and as fast as their successors
+        with tempfile.TemporaryDirectory() as folder:
+            weights = under_test.save(under_test.reference(name), name, Path(folder))
+            handler = under_test.load(name, weights, runtime="openvino", dtype="bfloat16")
+            row = Row()
+            row.take(3, embed=partial(under_test.embed, handler, pixels))
+            row.take(7, click=partial(under_test.click, handler, under_test.embed(handler, pixels), POINT))
+        prompts = "points, boxes, masks, logits; everything" + ("; videos" if handler.info.tracks else "")
+        size = f"{(entry.size or 0) / 1e6:.0f} MB"
+        rows.append(
+            f"| `{name}` | {prompts} | {entry.licence} | {size} "
+            f"| {row.median('embed'):.0f} ms | {row.median('click'):.0f} ms |"
+        )
+        print(rows[-1], flush=True)
+    rows += [
+        "",
+        "The SAM 2.0 models (`sam2-hiera-…`) are as large and as fast as their successors. A 1080p photo, OpenVINO in "
+        f"bfloat16, random weights; {machine.describe()['cpu']}, {machine.describe()['cores']} cores.",
+    ]
+    return "\n".join(rows)
+
+
 def as_markdown(all_figures: list[Figures]) -> str:
     """Return the tables and the targets."""
     parts = ["<!-- written by `bench/models.py --docs` -->", ""]
@@ -207,11 +245,19 @@ def main() -> int:
     parser.add_argument("--docs", action="store_true", help="write the section of docs/performance.md")
     parser.add_argument("--quick", action="store_true", help="one turn each: to see that it runs")
     parser.add_argument("--model", action="append", help="which models (default: mobile-sam, sam2.1-hiera-tiny)")
+    parser.add_argument("--table", action="store_true", help="measure every model briefly, for docs/models.md")
     options = parser.parse_args()
     if options.quick and options.docs:
         parser.error("--quick measures nothing that --docs could show")
+    keep_freed_memory()  # as in workers
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     warnings.simplefilter("ignore")  # the reference's own
+    if options.table:
+        with torch.inference_mode():
+            text = table()
+        if options.docs:
+            replace_section(ROOT / "docs" / "models.md", "models-table", text)
+        return 0
     names = options.model or ["mobile-sam", "sam2.1-hiera-tiny"]
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         text = as_markdown([measure(name, Path(folder), quick=options.quick) for name in names])

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from maskbus.cli import main, own_node, ready_line, segment
+from maskbus.cli import main, own_node, ready_line, some_node
 from maskbus.cli.ready_line import ReadyLine
 from maskbus_wire import rle
 
@@ -280,7 +280,7 @@ def test_what_the_node_refuses_is_one_line(node: Node, photo: Path, arguments: l
 def lonely(monkeypatch: pytest.MonkeyPatch) -> str:
     """Have the default endpoint be one where no node runs, whatever else this machine does."""
     endpoint = f"tcp://127.0.0.1:{free_port()}"
-    monkeypatch.setattr(segment, "DEFAULT_ENDPOINT", endpoint)
+    monkeypatch.setattr(some_node, "DEFAULT_ENDPOINT", endpoint)
     return endpoint
 
 

@@ -50,7 +50,14 @@ def load(variant: str, context: LoadContext) -> Segmenter:
     prompts, decoder, no_memory = heads(variant, weights, file)
 
     def segmenter(stage: runtime.Stage) -> Segmenter:
-        return Segmenter(lambda pixels: stage([pixels]), prompts, decoder, no_memory=no_memory, device=settings.device)
+        return Segmenter(
+            lambda pixels: stage([pixels]),
+            prompts,
+            decoder,
+            no_memory=no_memory,
+            device=settings.device,
+            threads=torch.get_num_threads(),
+        )
 
     side = prompts.input_side
     stage = runtime.prepare(

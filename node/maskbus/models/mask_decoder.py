@@ -25,6 +25,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from maskbus.models.crew import Crew
+
 _TILE_VALUES = 1 << 17
 """Numbers a tile has for each of its tokens' features together; 512 kB of float32."""
 
@@ -103,12 +105,11 @@ class Attention(nn.Module):
         queries = self.split(self.q_proj(tokens)) * self.scale
         return (queries @ self.k_proj.weight.unflatten(0, (self.heads, -1))).flatten(1, 2)
 
-    def gather(self, shares: Tensor, rows: Tensor) -> Tensor:
-        """Return what queries get, (N, T, C), from image rows (N, P, C) by shares (N, H·T, P) that add up to 1."""
-        gathered = torch.bmm(shares, rows).unflatten(1, (self.heads, -1))
+    def gathered(self, rows: Tensor) -> Tensor:
+        """Return what queries get, (N, T, C), of image rows that were added up by their shares, (N, H·T, C)."""
         weight = self.v_proj.weight.unflatten(0, (self.heads, -1)).transpose(1, 2)
         bias = self.v_proj.bias.unflatten(0, (self.heads, 1, -1))
-        mixed: Tensor = self.out_proj(self.join(gathered @ weight + bias))
+        mixed: Tensor = self.out_proj(self.join(rows.unflatten(1, (self.heads, -1)) @ weight + bias))
         return mixed
 
     def key_columns(self, keys: Tensor) -> tuple[Tensor, Tensor]:
@@ -244,61 +245,74 @@ class MaskDecoder(nn.Module):
             queries=to_token.split(to_token.q_proj(placed)).contiguous(),
         )
 
-    def decode(self, image: ProjectedImage, positions: Tensor, sparse: Tensor) -> Decoded:
+    def decode(self, image: ProjectedImage, positions: Tensor, sparse: Tensor, crew: Crew) -> Decoded:
         """Run the transformer for N prompts on one image.
 
         Args:
             image: Of `project`.
             positions: (P, C) of the image's tokens.
             sparse: (N, T, C) embeddings of points and box corners.
+            crew: Who does it.
         """
-        count = len(sparse)
         own = [self.obj_score_token.weight] if self.sam2 else []
         own += [self.iou_token.weight, self.mask_tokens.weight]
-        prompt = torch.cat([torch.cat(own).expand(count, -1, -1), sparse], 1)
+        prompt = torch.cat([torch.cat(own).expand(len(sparse), -1, -1), sparse], 1)
         first, second = self.transformer.blocks
         last = self.transformer.final_attn_token_to_image
 
         tokens = first.norm1(first.self_attn(prompt, prompt, prompt))
         attention = first.cross_attn_token_to_image
         queries = attention.split(attention.q_proj(tokens + prompt)) * attention.scale
-        gathered = torch.softmax(queries @ image.keys, -1) @ image.values
+        gathered = torch.empty_like(queries)
+
+        def look(heads: slice) -> None:
+            shares = torch.softmax(queries[:, heads] @ image.keys[heads], -1)
+            gathered[:, heads] = shares @ image.values[heads]
+
+        heads = _parts(attention.heads, crew)
+        crew.each(look, heads)
         tokens = first.after_attention(tokens, attention.out_proj(attention.join(gathered)))
 
         attention = first.cross_attn_image_to_token
         keys = attention.split(attention.k_proj(tokens + prompt)) * attention.scale
-        shares = torch.softmax(keys @ image.queries.transpose(1, 2), 2).flatten(1, 2)
+        by_head = keys.new_empty(*keys.shape[:3], len(image.tokens))
+
+        def share_out(heads: slice) -> None:
+            by_head[:, heads] = torch.softmax(keys[:, heads] @ image.queries[heads].transpose(1, 2), 2)
+
+        crew.each(share_out, heads)
+        shares = by_head.flatten(1, 2)
         values = attention.value_columns(tokens)
-        placed_tokens = tokens + prompt
-        tokens = second.norm1(tokens + second.self_attn(placed_tokens, placed_tokens, tokens))
-        attention = second.cross_attn_token_to_image
-        columns = attention.query_columns(tokens + prompt)
-        rows, scores = [], []
-        for tile in self._tiles(image.tokens, count):
-            row = torch.baddbmm(image.tokens[tile], shares[:, :, tile].transpose(1, 2), values)
-            row = first.norm4(row)
-            rows.append(row)
-            scores.append(torch.bmm(columns, (row + positions[tile]).transpose(1, 2)))
-        pixels = torch.cat(rows, 1)
-        attended = attention.gather(torch.softmax(torch.cat(scores, 2), -1), pixels)
-        tokens = second.after_attention(tokens, attended)
+        placed = tokens + prompt
+        tokens = second.norm1(tokens + second.self_attn(placed, placed, tokens))
+        columns = second.cross_attn_token_to_image.query_columns(tokens + prompt)
+        pixels = image.tokens.new_empty(len(sparse), *image.tokens.shape)
+        scores = torch.empty_like(shares)
+
+        def first_layer(tile: slice) -> None:
+            rows = torch.baddbmm(image.tokens[tile], shares[:, :, tile].transpose(1, 2), values)
+            pixels[:, tile] = rows = first.norm4(rows)
+            scores[:, :, tile] = torch.bmm(columns, (rows + positions[tile]).transpose(1, 2))
+
+        crew.each(first_layer, self._tiles(image.tokens, len(sparse), crew))
+        tokens = second.after_attention(tokens, _gathered(second.cross_attn_token_to_image, scores, pixels, crew))
 
         attention = second.cross_attn_image_to_token
         keys = attention.split(attention.k_proj(tokens + prompt)) * attention.scale
         key_columns, bias = attention.key_columns(keys)
         values = attention.value_columns(tokens)
         columns = last.query_columns(tokens + prompt)
-        rows, scores = [], []
-        for tile in self._tiles(image.tokens, count):
-            row = pixels[:, tile]
-            score = torch.baddbmm(bias, key_columns, (row + positions[tile]).transpose(1, 2))
+
+        def second_layer(tile: slice) -> None:
+            rows = pixels[:, tile]
+            score = torch.baddbmm(bias, key_columns, (rows + positions[tile]).transpose(1, 2))
             share = torch.softmax(score.unflatten(1, (attention.heads, -1)), 2).flatten(1, 2)
-            row = second.norm4(torch.baddbmm(row, share.transpose(1, 2), values))
-            rows.append(row)
-            scores.append(torch.bmm(columns, (row + positions[tile]).transpose(1, 2)))
-        pixels = torch.cat(rows, 1)
-        attended = last.gather(torch.softmax(torch.cat(scores, 2), -1), pixels)
-        tokens = self.transformer.norm_final_attn(tokens + attended)
+            rows = second.norm4(torch.baddbmm(rows, share.transpose(1, 2), values))
+            pixels[:, tile] = rows
+            scores[:, :, tile] = torch.bmm(columns, (rows + positions[tile]).transpose(1, 2))
+
+        crew.each(second_layer, self._tiles(image.tokens, len(sparse), crew))
+        tokens = self.transformer.norm_final_attn(tokens + _gathered(last, scores, pixels, crew))
 
         start = int(self.sam2)
         iou = self.iou_prediction_head(tokens[:, start])
@@ -309,7 +323,7 @@ class MaskDecoder(nn.Module):
             object_score=self.pred_obj_score_head(tokens[:, 0]) if self.sam2 else None,
         )
 
-    def draw(self, image: ProjectedImage, decoded: Decoded, which: Tensor, hypotheses: list[int]) -> Tensor:
+    def draw(self, image: ProjectedImage, decoded: Decoded, which: Tensor, hypotheses: list[int], crew: Crew) -> Tensor:
         """Return mask logits, (M, K, 4h, 4w).
 
         Args:
@@ -317,6 +331,7 @@ class MaskDecoder(nn.Module):
             decoded: Of `decode`.
             which: (M,) the prompts whose masks are wanted.
             hypotheses: Which of each prompt's four masks; K of them.
+            crew: Who does it.
         """
         hyper = torch.stack(
             [self.output_hypernetworks_mlps[k](decoded.mask_tokens[which, k]) for k in hypotheses], 2
@@ -326,29 +341,51 @@ class MaskDecoder(nn.Module):
             layer.weight.permute(0, 2, 3, 1).flatten(1).contiguous() for layer in (first, second)
         )
         first_bias, second_bias = first.bias.repeat(4), second.bias.repeat(4)
-        drawn = []
-        for n, prompt in enumerate(which.tolist()):
-            parts = []
-            for tile in self._tiles(image.tokens, 1):
-                rows = torch.addmm(first_bias, decoded.image_tokens[prompt, tile], first_weight).unflatten(1, (4, -1))
-                if image.coarse is not None:
-                    rows = rows + image.coarse[tile]
-                rows = functional.gelu(functional.layer_norm(rows, rows.shape[-1:], norm.weight, norm.bias, 1e-6))
-                rows = torch.addmm(second_bias, rows.flatten(0, 1), second_weight).view(len(rows), 16, -1)
-                if image.fine is not None:
-                    rows = rows + image.fine[tile]
-                parts.append(functional.gelu(rows) @ hyper[n])
-            drawn.append(torch.cat(parts))
+        prompts = which.tolist()
+        # Of each token 2 x 2 places, and 2 x 2 in each of these.
+        drawn = hyper.new_empty(len(prompts), len(image.tokens), 16, len(hypotheses))
+
+        def tile_of(part: tuple[int, slice]) -> None:
+            n, tile = part
+            rows = torch.addmm(first_bias, decoded.image_tokens[prompts[n], tile], first_weight).unflatten(1, (4, -1))
+            if image.coarse is not None:
+                rows += image.coarse[tile]
+            rows = functional.gelu(functional.layer_norm(rows, rows.shape[-1:], norm.weight, norm.bias, 1e-6))
+            rows = torch.addmm(second_bias, rows.flatten(0, 1), second_weight).view(len(rows), 16, -1)
+            if image.fine is not None:
+                rows += image.fine[tile]
+            torch.matmul(functional.gelu(rows), hyper[n], out=drawn[n, tile])
+
+        crew.each(tile_of, [(n, tile) for n in range(len(prompts)) for tile in self._tiles(image.tokens, 1, crew)])
         side = math.isqrt(len(image.tokens))
         # (M, h, w, 2, 2, 2, 2, K): token row and column, then row and column of each step
-        steps = torch.stack(drawn).view(len(drawn), side, side, 2, 2, 2, 2, len(hypotheses))
+        steps = drawn.view(len(drawn), side, side, 2, 2, 2, 2, len(hypotheses))
         return steps.permute(0, 7, 1, 3, 5, 2, 4, 6).reshape(len(drawn), len(hypotheses), 4 * side, 4 * side)
 
-    def _tiles(self, tokens: Tensor, prompts: int) -> list[slice]:
-        """Return slices of the image's tokens."""
+    def _tiles(self, tokens: Tensor, prompts: int, crew: Crew) -> list[slice]:
+        """Return slices of the image's tokens, as many for each of the crew."""
         count, channels = tokens.shape
-        size = count if tokens.is_cuda else max(64, _TILE_VALUES // (channels * prompts))
+        size = (
+            count if tokens.is_cuda else max(64, min(_TILE_VALUES // (channels * prompts), -(-count // crew.threads)))
+        )
         return [slice(start, start + size) for start in range(0, count, size)]
+
+
+def _gathered(attention: Attention, scores: Tensor, pixels: Tensor, crew: Crew) -> Tensor:
+    """Return what queries get, (N, T, C), by their scores of image rows, (N, H·T, P); the rows are (N, P, C)."""
+    gathered = pixels.new_empty(*scores.shape[:2], pixels.shape[2])
+
+    def some(columns: slice) -> None:
+        gathered[:, columns] = torch.bmm(torch.softmax(scores[:, columns], -1), pixels)
+
+    crew.each(some, _parts(scores.shape[1], crew))
+    return attention.gathered(gathered)
+
+
+def _parts(count: int, crew: Crew) -> list[slice]:
+    """Return slices of so many things, one for each of the crew."""
+    size = -(-count // crew.threads)
+    return [slice(start, start + size) for start in range(0, count, size)]
 
 
 def _by_token(features: Tensor, steps: int) -> Tensor:

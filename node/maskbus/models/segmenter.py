@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from maskbus.interfaces import BadPrompt, Candidates, Image, Job, Prompt
+from maskbus.models.crew import Crew
 from maskbus.models.mask_decoder import Decoded, MaskDecoder, ProjectedImage
 from maskbus.models.picture import Framing, Letterbox, Stretch
 from maskbus.models.prompt_encoder import PromptEncoder
@@ -64,6 +65,7 @@ class Segmenter:
         *,
         no_memory: Tensor | None = None,
         device: str = "cpu",
+        threads: int = 1,
     ) -> None:
         """Begin.
 
@@ -73,12 +75,14 @@ class Segmenter:
             decoder: With its weights; which family it is of decides how photos are framed and prompts are written.
             no_memory: (C,) SAM 2 only: what is added to the embedding of an image that is no frame of a video.
             device: Where prompts are decoded.
+            threads: CPU threads that decode them.
         """
         self.encode = encode
         self._prompts = prompt_encoder.to(device)
         self._decoder = decoder.to(device)
         self._sam2 = decoder.sam2
         self._device = torch.device(device)
+        self._crew = Crew(threads if self._device.type == "cpu" else 1)
         with torch.inference_mode():
             self._positions = prompt_encoder.positions()
             self._no_mask = prompt_encoder.no_mask()
@@ -126,7 +130,7 @@ class Segmenter:
             BadPrompt: for logits that are not of this model's shape.
         """
         places, labels = self._written(embedding.framing, prompt)
-        with torch.inference_mode():
+        with self._crew.at_work():
             image = embedding.image
             logits = self._mask_prompt(embedding.framing, prompt)
             if logits is not None:
@@ -136,7 +140,7 @@ class Segmenter:
             for start in range(0, len(places), _AT_ONCE):
                 job.check()
                 sparse = self._sparse(places[start : start + _AT_ONCE], labels[start : start + _AT_ONCE])
-                decoded = self._decoder.decode(image, self._positions, sparse)
+                decoded = self._decoder.decode(image, self._positions, sparse, self._crew)
                 found += [self._answer(image, decoded, n, several) for n in range(len(sparse))]
         return found
 
@@ -146,12 +150,13 @@ class Segmenter:
         places = embedding.framing.places(points)[:, None]
         places = np.concatenate([places, np.zeros_like(places)], 1)
         labels = np.tile(np.array([[_OBJECT, _FILLING]]), (len(points), 1))
-        with torch.inference_mode():
-            decoded = self._decoder.decode(embedding.image, self._positions, self._sparse(places, labels))
+        with self._crew.at_work():
+            sparse = self._sparse(places, labels)
+            decoded = self._decoder.decode(embedding.image, self._positions, sparse, self._crew)
             iou = decoded.iou[:, 1:]
             passed = iou > pred_iou_thresh
             which = passed.any(1).nonzero()[:, 0]
-            drawn = self._decoder.draw(embedding.image, decoded, which, [1, 2, 3]) if len(which) else None
+            drawn = self._draw(embedding.image, decoded, which, [1, 2, 3]) if len(which) else None
             side = self.low_side
             logits = np.zeros((0, side, side), np.float32) if drawn is None else _array(drawn[passed[which]])
             point, _ = passed.nonzero(as_tuple=True)
@@ -161,15 +166,18 @@ class Segmenter:
         which = torch.tensor([n])
         if several or not self._sam2:
             chosen = [1, 2, 3] if several else [0]
-            drawn = self._decoder.draw(image, decoded, which, chosen)[0]
+            drawn = self._draw(image, decoded, which, chosen)[0]
         else:
             best = 1 + int(decoded.iou[n, 1:].argmax())
-            drawn = self._decoder.draw(image, decoded, which, [0, best])[0]
+            drawn = self._draw(image, decoded, which, [0, best])[0]
             certain = (drawn[0] > _STABILITY_DELTA).sum() / (drawn[0] > -_STABILITY_DELTA).sum().clamp(min=1)
             stable = bool(certain >= _STABILITY_THRESH) or not bool((drawn[0] > -_STABILITY_DELTA).any())
             chosen = [0] if stable else [best]
             drawn = drawn[:1] if stable else drawn[1:]
         return Hypotheses(_array(drawn), _array(decoded.iou[n, chosen]))
+
+    def _draw(self, image: ProjectedImage, decoded: Decoded, which: Tensor, hypotheses: list[int]) -> Tensor:
+        return self._decoder.draw(image, decoded, which, hypotheses, self._crew)
 
     def _sparse(self, places: FloatArray, labels: npt.NDArray[np.int_]) -> Tensor:
         at, kind = torch.from_numpy(places).to(self._device), torch.from_numpy(labels).to(self._device)
