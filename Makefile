@@ -43,7 +43,7 @@ $(VENV)/bin/uv:
 $(VENV)/.extra-reference: export SAM2_BUILD_CUDA = 0
 $(VENV)/.extra-reference: $(VENV)/.extra-dev
 
-demo: $(VENV)/.extra-demo
+demo: $(VENV)/.extra-demo $(if $(filter-out grabcut echo,$(MODEL)),$(VENV)/.extra-fast)
 	@$(BIN)/maskbus demo --out demo-out $(if $(PHOTO),--photo $(PHOTO)) $(if $(MODEL),--model $(MODEL)) $(if $(PICTURE),--picture $(PICTURE))
 
 test: $(VENV)/.extra-dev $(VENV)/.extra-reference cpp
