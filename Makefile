@@ -47,7 +47,7 @@ demo: $(VENV)/.extra-demo $(if $(filter-out grabcut echo,$(MODEL)),$(VENV)/.extr
 	@$(BIN)/maskbus demo --out demo-out $(if $(PHOTO),--photo $(PHOTO)) $(if $(MODEL),--model $(MODEL)) $(if $(PICTURE),--picture $(PICTURE))
 
 test: $(VENV)/.extra-dev $(VENV)/.extra-reference cpp
-	@MASKBUS_CPP_BUILD=$(abspath $(CPP_BUILD)) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@MASKBUS_CPP_BUILD=$(abspath $(CPP_BUILD)) $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # What cannot be installed or fetched is named, what needs it is skipped, and the target fails.
 test-windows: $(VENV)/.extra-dev
