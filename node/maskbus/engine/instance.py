@@ -6,9 +6,9 @@ import contextlib
 import os
 import secrets
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
+
+from maskbus import file_lock
 
 _LOCK = "lock"
 
@@ -21,13 +21,13 @@ class InstanceDirectory:
     """
 
     def __init__(self, parent: Path) -> None:
-        with _locked(parent / "sweep.lock"):
+        with file_lock.held(parent / "sweep.lock"):
             self.swept = _sweep(parent)
             """How many directories of dead nodes were removed."""
             self.path = parent / secrets.token_hex(8)
             self.path.mkdir(mode=0o700)
             self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            _take(self._lock, wait=False)
+            file_lock.take(self._lock, wait=False)
 
     def close(self) -> None:
         """Remove the directory and all that is in it."""
@@ -48,11 +48,10 @@ def _sweep(parent: Path) -> int:
         try:
             lock = os.open(directory / _LOCK, os.O_RDWR)
         except OSError:
-            lock = (
-                -1
-            )  # killed between making the directory and its lock; the sweep lock tells that it is not being made
+            # Killed between making the directory and its lock; the sweep lock tells that it is not being made.
+            lock = -1
         try:
-            if lock >= 0 and not _take(lock, wait=False):
+            if lock >= 0 and not file_lock.take(lock, wait=False):
                 continue
             shutil.rmtree(directory, ignore_errors=True)
             swept += 1
@@ -61,33 +60,3 @@ def _sweep(parent: Path) -> int:
                 os.close(lock)
         shutil.rmtree(directory, ignore_errors=True)  # Windows cannot remove a lock that is open
     return swept
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    try:
-        _take(descriptor, wait=True)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _take(descriptor: int, *, wait: bool) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-else:
-    import fcntl
-
-    def _take(descriptor: int, *, wait: bool) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError:
-            return False
-        return True

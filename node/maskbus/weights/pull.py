@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from maskbus.weights import lock, manifest
+from maskbus import file_lock
+from maskbus.weights import manifest
 from maskbus.weights.check import check
 from maskbus.weights.digest import CHUNK
 from maskbus.weights.entry import Entry
@@ -48,7 +49,9 @@ def pull(
         if _is_there(place, _SILENCE):  # without the lock: the directory may be one that only others can write
             return place.path
         directory.mkdir(parents=True, exist_ok=True)
-        with lock.held(place.lock, lambda: report.says(f"another process is getting {entry.name}; waiting for it")):
+        with file_lock.held(
+            place.lock, lambda: report.says(f"another process is getting {entry.name}; waiting for it")
+        ):
             if not _is_there(place, report):
                 _get(place, _sources(entry, source), patience, report)
     except OSError as error:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from maskbus import directories
+from maskbus.file_lock import held
 from maskbus.models.runtime.export import FILE
 from maskbus.models.runtime.network import Network
 from maskbus.weights.digest import sha256
-from maskbus.weights.lock import held
 
 log = logging.getLogger(__name__)
 

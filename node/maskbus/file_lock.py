@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def held(path: Path, waits: Callable[[], None]) -> Iterator[None]:
+def held(path: Path, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the lock of this name; `waits` is called once if another process has it.
 
     It is the operating system's, on an open file, so any death frees it. The file stays: to remove it would let two
@@ -18,9 +18,9 @@ def held(path: Path, waits: Callable[[], None]) -> Iterator[None]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
-        if not _take(descriptor, wait=False):
+        if not take(descriptor, wait=False):
             waits()
-            while not _take(descriptor, wait=True):
+            while not take(descriptor, wait=True):
                 pass  # Windows gives up after ten seconds
         yield
     finally:
@@ -30,7 +30,8 @@ def held(path: Path, waits: Callable[[], None]) -> Iterator[None]:
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(descriptor: int, *, wait: bool) -> bool:
+    def take(descriptor: int, *, wait: bool) -> bool:
+        """Lock an open file, and tell whether it is locked now; another process may have it."""
         try:
             msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -39,7 +40,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _take(descriptor: int, *, wait: bool) -> bool:
+    def take(descriptor: int, *, wait: bool) -> bool:
+        """Lock an open file, and tell whether it is locked now; another process may have it."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
