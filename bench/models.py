@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -158,8 +158,8 @@ def measure_everything(figures: Figures, reference: Any, handler: Any, pixels: A
         figures.found[label] = len(search())
 
 
-def table() -> str:
-    """Return a row for each published model: what it takes, its licence, its size, and its times on this machine."""
+def table(measured: Collection[str]) -> str:
+    """Return a row for each published model: what it takes, its licence, its size; of some, the times as well."""
     rows = [
         "<!-- written by `bench/models.py --table --docs` -->",
         "",
@@ -170,14 +170,17 @@ def table() -> str:
     for name, entry in ENTRIES.items():
         if name.startswith("sam2-"):
             continue  # as large and as fast as their successors
+        prompts = "points, boxes, masks, logits; everything" + ("; videos" if "sam2" in name else "")
+        size = f"{(entry.size or 0) / 1e6:.0f} MB"
+        if name not in measured:
+            rows.append(f"| `{name}` | {prompts} | {entry.licence} | {size} | – | – |")
+            continue
         with tempfile.TemporaryDirectory() as folder:
             weights = under_test.save(under_test.reference(name), name, Path(folder))
             handler = under_test.load(name, weights, runtime="openvino", dtype="bfloat16")
             row = Row()
             row.take(3, embed=partial(under_test.embed, handler, pixels))
             row.take(7, click=partial(under_test.click, handler, under_test.embed(handler, pixels), POINT))
-        prompts = "points, boxes, masks, logits; everything" + ("; videos" if handler.info.tracks else "")
-        size = f"{(entry.size or 0) / 1e6:.0f} MB"
         rows.append(
             f"| `{name}` | {prompts} | {entry.licence} | {size} "
             f"| {row.median('embed'):.0f} ms | {row.median('click'):.0f} ms |"
@@ -247,7 +250,9 @@ def main() -> int:
     parser.add_argument("--docs", action="store_true", help="write the section of docs/performance.md")
     parser.add_argument("--quick", action="store_true", help="one turn each: to see that it runs")
     parser.add_argument("--model", action="append", help="which models (default: mobile-sam, sam2.1-hiera-tiny)")
-    parser.add_argument("--table", action="store_true", help="measure every model briefly, for docs/models.md")
+    parser.add_argument(
+        "--table", action="store_true", help="measure all models, or those of --model, briefly, for docs/models.md"
+    )
     options = parser.parse_args()
     if options.quick and options.docs:
         parser.error("--quick measures nothing that --docs could show")
@@ -256,7 +261,7 @@ def main() -> int:
     warnings.simplefilter("ignore")  # the reference's own
     if options.table:
         with torch.inference_mode():
-            text = table()
+            text = table(options.model or list(ENTRIES))
         if options.docs:
             replace_section(ROOT / "docs" / "models.md", "models-table", text)
         return 0

@@ -10,12 +10,11 @@ from maskbus.interfaces.errors import (
 )
 from maskbus.interfaces.everything import (
     DEFAULT_EVERYTHING,
-    Candidates,
     EverythingSettings,
     Found,
     FoundObject,
-    GridDecoder,
 )
+from maskbus.interfaces.grid import Candidates, GridDecoder
 from maskbus.interfaces.handler import (
     Availability,
     DecodeOptions,

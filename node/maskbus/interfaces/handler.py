@@ -54,7 +54,7 @@ class Availability:
     missing: str = ""
     """One sentence, with the command that helps; empty when ready."""
     weights: str = "none needed"
-    """"none needed", "present" or "missing"."""
+    """"none needed", "present", "missing", or "unverified": present, but nobody publishes a digest to compare with."""
 
 
 @dataclass(frozen=True)
