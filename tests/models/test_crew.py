@@ -44,8 +44,10 @@ def test_what_a_part_raises_is_raised_after_the_others_are_done(wrong: int) -> N
 
 
 def test_threads_of_operations_are_as_before_afterwards() -> None:
-    before = torch.get_num_threads()
-    with pytest.raises(ValueError, match="x"), Crew(2).at_work():
+    before, crew = torch.get_num_threads(), Crew(2)
+    with crew.at_work():
         assert torch.get_num_threads() == 1
-        raise ValueError("x")
+    assert torch.get_num_threads() == before
+    with pytest.raises(ValueError, match="invalid literal"), crew.at_work():
+        int("x")
     assert torch.get_num_threads() == before

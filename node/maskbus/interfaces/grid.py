@@ -46,5 +46,5 @@ class GridDecoder(ABC):
     def upscale(self, embedding: Embedding, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return logits at the image's own size, (h, w) to (H, W), float32, as the model's authors scale them.
 
-        It must be plain interpolation, of all the logits or of a part of them: what cannot pass is found out beforehand.
+        It must be plain interpolation, of all the logits or of a part: what cannot pass is found out beforehand.
         """
