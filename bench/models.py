@@ -9,8 +9,7 @@ as plain torch runs it, behind the authors' predictor. Everything of one row is 
 
 With random weights the masks are noise near 0, where a lower precision flips pixels that a trained network is sure of:
 agreement is shown, and bfloat16 is asked for by name, not left to `auto`, which would rightly refuse it on other such
-weights. Noise is slow to run-length encode, which the authors' generators do with every mask that passes (a smooth mask
-takes them half as long), so masks come over the bus as packed bits.
+weights. Noise has many run lengths, so masks come over the bus as packed bits.
 """
 
 from __future__ import annotations
