@@ -135,6 +135,8 @@ class Broker:
         for job in self._deadlines.passed(now):
             waiting = self._queues[job.model].remove(job)
             sentence = "while the request waited" if waiting else "while the model worked"
+            if waiting and all(worker.state == "starting" for worker in self.engine.workers(job.model)):
+                sentence = "while the model was being loaded, which takes longest at its first start"
             self._fail(job, "deadline_exceeded", f"The deadline passed {sentence}.")
             if waiting:
                 job.finish()

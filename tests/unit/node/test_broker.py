@@ -301,6 +301,13 @@ def test_deadline_while_waiting(rig):
     assert rig.jobs() == []
 
 
+def test_deadline_while_the_model_is_being_loaded_says_so(rig):
+    rig.ask(segment(id="first", deadline_ms=1), TINY)
+    rig.broker.tick(rig.broker.next_event())
+    (reply,) = rig.replies()
+    assert "while the model was being loaded" in error(reply, "deadline_exceeded").message
+
+
 def test_deadline_while_running_is_told_to_the_worker_and_its_answer_dropped(rig):
     job = busy(rig, deadline_ms=100)
     rig.broker.tick(time.monotonic() + 0.5)
