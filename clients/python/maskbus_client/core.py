@@ -10,7 +10,8 @@ A call cannot hang: every wait ends at its deadline at the latest. What happens 
 - **`progress`** of the request is as good as an answer to a probe: somebody works on it.
 - **A code of `RETRYABLE`**: the same request again after a short, jittered pause.
 - **Nobody there**: a node this client has never heard of counts as unreachable after `connect_timeout`. One that has
-  answered before may be restarting and is given until the deadline.
+  answered before may be restarting and is given until the deadline, but no longer than `restart_timeout`: a call that
+  may take minutes is probed to its end.
 
 All operations may be sent twice without harm, except `cancel`: its second answer would say that nothing was there to
 cancel. It is sent once. All tries of a request have one id, so an answer to any of them is the answer.
@@ -62,6 +63,8 @@ class Policy:
     """Silence after which the node is asked whether it is there; a fifth of the deadline if that is less."""
     probe_timeout: float = 2.0
     """How long it may take to answer that; a fifth of the deadline if that is less."""
+    restart_timeout: float = 30.0
+    """How long a node that was heard may be silent, asked or not, before it counts as gone."""
     back_off: float = 0.1
     """First pause after a retryable error; doubled each time, and jittered by half."""
     upload_rate: float = 4e6
@@ -180,9 +183,14 @@ class _Conversation:
         upload = min(size / policy.upload_rate, self._total / 4)
         self._patience = min(policy.patience, self._total / 5) + upload
         self._probe_timeout = min(policy.probe_timeout, self._total / 5)
+        self._silence = policy.restart_timeout + upload
+        self._watches = isinstance(request, requests.Work) and self._total > self._silence
+        """Whether the node is probed even when the request may not be sent again."""
         self._garbage: Garbage | None = None
         self._heard = False
         self._received = 0
+        self._last_received = 0
+        self._last_heard = self._begin
 
     def run(self) -> Flow[Incoming]:
         link = yield from self._renew(None)
@@ -210,7 +218,7 @@ class _Conversation:
 
     def _renew(self, link: Link | None) -> Flow[Link]:
         fresh = cast(Link, (yield Connect(instead_of=link)))
-        self._received = fresh.received
+        self._received = self._last_received = fresh.received
         return fresh
 
     def _frames(self) -> list[Buffer]:
@@ -228,7 +236,7 @@ class _Conversation:
         while True:
             self._note(link)
             until = self._end
-            if self._tries:
+            if self._tries or self._watches:
                 until = min(until, quiet)
             if not self._peer.heard:
                 until = min(until, self._begin + self._peer.policy.connect_timeout)
@@ -243,7 +251,7 @@ class _Conversation:
                     quiet = self._clock() + self._patience
                 if probe and arrival.id == probe:
                     idle = idle + 1 if _has_nothing(arrival) else 0
-                    if arrival.plain.get("node", link.run) != link.run or idle == 2:
+                    if self._tries and (arrival.plain.get("node", link.run) != link.run or idle == 2):
                         raise _Lost
                     probe = ""
                     quiet = self._clock() + self._patience
@@ -254,11 +262,12 @@ class _Conversation:
             else:
                 now = self._clock()
                 self._check_time(link, now)
-                if not self._tries or now < quiet:
+                if now < quiet or not (self._tries or self._watches):
                     continue
                 if probe or not isinstance(self._request, requests.Work):
                     self._check_garbage()
-                    raise _Lost
+                    if self._tries:
+                        raise _Lost
                 probe = new_id()
                 late = now - self._begin > self._total / 3
                 yield Send(encode(requests.Stats(id=probe) if late else requests.Ping(id=probe)), probe)
@@ -268,6 +277,8 @@ class _Conversation:
         """Notice that the node has been heard since the call began."""
         if link.received != self._received:
             self._heard = self._peer.heard = True
+        if link.received != self._last_received:
+            self._last_received, self._last_heard = link.received, self._clock()
 
     def _check_garbage(self) -> None:
         if self._garbage and not self._heard:
@@ -284,6 +295,11 @@ class _Conversation:
             raise NodeUnreachable(
                 f"Nobody answered at {self._peer.endpoint} within {now - self._begin:.1f} s. Start a node with "
                 f"`maskbus serve`, or name the right endpoint (as an argument, or in MASKBUS_ENDPOINT)."
+            )
+        if self._watches and now >= self._last_heard + self._silence:
+            raise NodeUnreachable(
+                f"The node at {self._peer.endpoint} has been silent for {now - self._last_heard:.0f} s: it has ended, "
+                "or cannot be reached any more. Start it again with `maskbus serve`."
             )
         if over:
             raise DeadlineExceeded(f"The node did not answer within {self._total:g} s.", request_id=self._request.id)

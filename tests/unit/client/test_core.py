@@ -317,6 +317,32 @@ def test_a_node_that_was_heard_before_may_be_restarting_and_is_given_the_whole_d
     assert world.count("segment") == 3
 
 
+def test_a_node_that_ends_during_a_long_call_is_not_waited_for_to_the_end():
+    def node(world: World, plain: dict) -> None:
+        if world.now < 105.0 and plain["op"] == "ping":
+            world.reply(pong(plain))
+
+    world = World(node)
+    with pytest.raises(NodeUnreachable, match=r"has been silent for 3\d s: it has ended"):
+        world.run(SEGMENT, deadline=600)
+    assert 130 <= world.now < 140
+    assert world.count("segment") == 3
+
+
+def test_a_node_that_is_back_in_time_answers_a_long_call():
+    def node(world: World, plain: dict) -> None:
+        if plain["op"] == "ping" and not 105 < world.now < 125:
+            world.reply(pong(plain, run="first" if world.now < 105 else "second"))
+        elif plain["op"] == "stats":
+            world.reply(statistics(plain, running=1, run="second"))
+        elif plain["op"] == "segment" and world.links == 3:
+            world.reply(masks(), after=300.0)  # what was queued is delivered once the node is there again
+
+    world = World(node)
+    assert isinstance(world.run(SEGMENT, deadline=600).reply, replies.Masks)
+    assert world.count("segment") == 3
+
+
 def test_a_node_that_is_there_and_never_answers():
     def node(world: World, plain: dict) -> None:
         if plain["op"] == "ping":
