@@ -285,3 +285,36 @@ TEST_CASE("everything: progress is a sign of life") {
     CHECK(talk.next(now).kind == Conversation::Kind::send);
     CHECK(talk.outgoing_id() != "mine");
 }
+
+TEST_CASE("everything: a node that ends is not waited for to the end of a long call") {
+    using maskbus::detail::Conversation;
+    maskbus::detail::Peer peer("tcp://nowhere:1", {});
+    peer.heard = true;
+    maskbus::detail::Request request;
+    request.id = "mine";
+    request.work = true;
+    request.encode = [](const std::string& id, std::int64_t) { return maskbus::wire::ping(id); };
+    const auto begin = maskbus::detail::Clock::now();
+    auto now = begin;
+    Conversation talk(peer, std::move(request), 600s, begin);
+    std::vector<maskbus::detail::Link> links(8);
+    std::size_t used = 0;
+    int asked = 0;
+    for (Conversation::Step step = talk.next(now); step.kind != Conversation::Kind::done; step = talk.next(now)) {
+        if (step.kind == Conversation::Kind::connect) {
+            REQUIRE(used < links.size());
+            talk.connected(links[used++]);
+        } else if (step.kind == Conversation::Kind::wait) {
+            now = step.until;
+            talk.silence(now);
+        } else {
+            asked += talk.outgoing_id() == "mine" ? 1 : 0;
+        }
+    }
+    CHECK(asked == 3);
+    CHECK(now - begin >= 30s);
+    CHECK(now - begin < 35s);
+    const auto answer = talk.take();
+    REQUIRE_FALSE(answer);
+    CHECK(answer.error().code == maskbus::codes::unreachable);
+}

@@ -48,7 +48,8 @@ struct Request {
 /// - `progress` of the request is as good as an answer to a probe: somebody works on it.
 /// - A retryable code: the same request again after a short, jittered pause.
 /// - Nobody there: a node this client has never heard of counts as unreachable after `connect_timeout`. One that has
-///   answered before may be restarting and is given until the deadline.
+///   answered before may be restarting and is given until the deadline, but no longer than `restart_timeout`: a call
+///   that may take minutes is probed to its end.
 ///
 /// All operations may be sent twice without harm, except `cancel`: its second answer would say that nothing was there
 /// to cancel. It is sent once. All tries of a request have one id, so an answer to any of them is the answer.
@@ -69,7 +70,7 @@ public:
     };
 
     Conversation(Peer& peer, Request request, Milliseconds total, TimePoint now)
-        : peer_(peer), request_(std::move(request)), total_(total), begin_(now), end_(now + total) {
+        : peer_(peer), request_(std::move(request)), total_(total), begin_(now), end_(now + total), last_heard_(now) {
         tries_ = request_.once ? 1 : 1 + std::max(0, peer.policy.retries);
         peer_.cancellations.begin(request_.id);
         encode(now);
@@ -80,6 +81,8 @@ public:
         const Milliseconds upload(static_cast<std::int64_t>(size / peer.policy.upload_rate));
         patience_ = std::min(peer.policy.patience, total / 5) + std::min(upload, total / 4);
         probe_timeout_ = std::min(peer.policy.probe_timeout, total / 5);
+        silence_ = peer.policy.restart_timeout + std::min(upload, total / 4);
+        watches_ = request_.work && total > silence_;
     }
     ~Conversation() {
         peer_.cancellations.end(request_.id);
@@ -103,7 +106,7 @@ public:
                 state_ = State::listen;
                 break;
             case State::listen:
-                return {Kind::wait, listen_until()};
+                return {Kind::wait, listen_until(now)};
             case State::rest:
                 if (now < rest_until_) {
                     return {Kind::wait, rest_until_};
@@ -128,6 +131,7 @@ public:
     void connected(Link& link) {
         link_ = &link;
         received_ = link.received();
+        last_received_ = received_;
         state_ = link.greeted() ? State::request : State::greet;
     }
 
@@ -142,7 +146,7 @@ public:
         if (state_ != State::listen) {
             return;
         }
-        note();
+        note(now);
         if (!arrival) {
             garbage_ = std::move(arrival).error().message;
         } else if (is_answer(*arrival)) {
@@ -159,14 +163,17 @@ public:
 
     /// The wait is over, and nothing came.
     void silence(TimePoint now) {
-        if (state_ != State::listen || check_time(now) || tries_ == 0 || now < quiet_) {
+        if (state_ != State::listen || check_time(now) || (tries_ == 0 && !watches_) || now < quiet_) {
             return;
         }
         if (!probe_.empty() || !request_.work) {
-            if (!check_garbage()) {
-                state_ = State::connect;
+            if (check_garbage()) {
+                return;
             }
-            return;
+            if (tries_ > 0) {
+                state_ = State::connect;
+                return;
+            }
         }
         probe_ = peer_.ids.next();
         const bool late = now - begin_ > total_ / 3;
@@ -233,10 +240,10 @@ private:
         }
     }
 
-    [[nodiscard]] TimePoint listen_until() {
-        note();
+    [[nodiscard]] TimePoint listen_until(TimePoint now) {
+        note(now);
         TimePoint until = end_;
-        if (tries_ > 0) {
+        if (tries_ > 0 || watches_) {
             until = std::min(until, quiet_);
         }
         if (!peer_.heard) {
@@ -246,7 +253,11 @@ private:
     }
 
     /// Notice that the node has been heard since the call began.
-    void note() {
+    void note(TimePoint now) {
+        if (link_->received() != last_received_) {
+            last_received_ = link_->received();
+            last_heard_ = now;
+        }
         if (link_->received() != received_) {
             heard_ = true;
             if (!peer_.heard) {
@@ -266,6 +277,7 @@ private:
     void progressed(const wire::Opened& arrival, TimePoint now) {
         probe_.clear();
         idle_ = 0;
+        last_heard_ = now;
         quiet_ = now + patience_;
         if (request_.progress) {
             if (std::optional<Error> wrong = request_.progress(arrival)) {
@@ -323,7 +335,7 @@ private:
         idle_ = nothing_there ? idle_ + 1 : 0;
         probe_.clear();
         quiet_ = now + patience_;
-        if (!same_run || idle_ == 2) {
+        if (tries_ > 0 && (!same_run || idle_ == 2)) {
             state_ = State::connect;
         }
     }
@@ -345,7 +357,7 @@ private:
 
     /// End it if it is too late, or nobody is there, or somebody who talks nonsense; say whether it was.
     bool check_time(TimePoint now) {
-        note();
+        note(now);
         const bool over = now >= end_;
         if (!heard_ && (over || (!peer_.heard && now >= begin_ + peer_.policy.connect_timeout))) {
             if (!check_garbage()) {
@@ -355,6 +367,14 @@ private:
                                  " ms. Start a node with `maskbus serve`, or name the right endpoint "
                                  "(as an option, or in MASKBUS_ENDPOINT)."});
             }
+            return true;
+        }
+        if (watches_ && now >= last_heard_ + silence_) {
+            const auto silent = std::chrono::duration_cast<std::chrono::seconds>(now - last_heard_).count();
+            finish(Error{codes::unreachable, "The node at " + peer_.endpoint + " has been silent for " +
+                                                 std::to_string(silent) +
+                                                 " s: it has ended, or cannot be reached any more. Start it again "
+                                                 "with `maskbus serve`."});
             return true;
         }
         if (over) {
@@ -372,6 +392,10 @@ private:
     int tries_;
     Milliseconds patience_{0};
     Milliseconds probe_timeout_{0};
+    Milliseconds silence_{0};
+    bool watches_ = false;  ///< Whether the node is probed even when the request may not be sent again.
+    TimePoint last_heard_;
+    std::uint64_t last_received_ = 0;
 
     State state_ = State::connect;
     Link* link_ = nullptr;

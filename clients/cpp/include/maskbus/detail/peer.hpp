@@ -30,6 +30,8 @@ struct Policy {
     Milliseconds patience{1'000};
     /// How long it may take to answer that; a fifth of the deadline if that is less.
     Milliseconds probe_timeout{2'000};
+    /// How long a node that was heard may be silent, asked or not, before it counts as gone.
+    Milliseconds restart_timeout{30'000};
     /// First pause after a retryable error; doubled each time, and jittered by half.
     Milliseconds back_off{100};
     /// Bytes a millisecond that the slowest link is believed to carry: what is still under way is not lost.
