@@ -198,8 +198,9 @@ def test_a_slot_is_not_written_to_while_it_is_read(running: LiveNode, tcp: Clien
         lease = memory._lease
         assert lease is not None
         image = memory.copy(pixels())
+        tcp.segment(image, points=(9, 9), model="failing")  # its worker is there from here on
         with pytest.raises(DeadlineExceeded):
-            tcp.segment(image, points=(9, 9), model="failing", options={"hang": 1.0}, encoding="raw", deadline=0.3)
+            tcp.segment(image, points=(9, 9), model="failing", options={"hang": 2.0}, encoding="raw", deadline=0.3)
         assert [lease.mapping.state(i) for i in range(2)] == [layout.READING, layout.ANSWERING]
         with pytest.raises(NoFreeSlot):
             image.edit()
