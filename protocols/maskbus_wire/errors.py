@@ -16,6 +16,7 @@ CODES: Final[dict[str, str]] = {
     "image_expired": "The node has let go of this image, for want of room or for its age: send the pixels again.",
     "unknown_lease": "No shared memory of this name is leased here (any more): ask for it again.",
     "no_shared_memory": "This peer cannot have shared memory: it is on another machine, or the node gives none.",
+    "unknown_stream": "No stream of this name is open here (any more): open it again.",
     "unknown_model": "No model of this name is offered; `describe` lists those that are.",
     "unknown_encoding": "No encoding of this name exists, or the model cannot answer in it.",
     "unsupported_prompt": "This model cannot use a prompt of this kind.",

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from maskbus_wire.prompts import Blob, Slot
+from maskbus_wire.prompts import Blob, Image, Slot
 from maskbus_wire.version import VERSION
 
 
@@ -79,6 +79,10 @@ class Mask(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """In everything mode: x, y of the point that found it, as in a prompt."""
     crop_box: tuple[int, int, int, int] | None = None
     """In everything mode: x, y, width, height of the part of the image that it was found in."""
+    object_id: int | None = None
+    """In a stream that tracks: which object this is."""
+    present: bool | None = None
+    """In a stream that tracks: whether the model believes that the object can be seen; false: it has lost it."""
     rle: Rle | None = None
     """COCO compressed RLE."""
     bits: Blob | None = None
@@ -141,6 +145,17 @@ class Answer(Reply, kw_only=True, omit_defaults=True, frozen=True):
     """What was done otherwise than asked, a sentence each, for a human."""
 
 
+class StreamCounts(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """What became of a stream's frames. What was received is answered, dropped, or still with the node."""
+
+    received: int = 0
+    """Frames that the node got."""
+    answered: int = 0
+    """Frames whose masks were published."""
+    dropped: dict[str, int] = {}
+    """Frames that were not, by cause."""
+
+
 class Masks(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="segment"):
     """The masks."""
 
@@ -160,6 +175,8 @@ class Masks(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="segment"
     """On published messages: a number that no other message of this run of the node has."""
     retained: bool = False
     """On published messages: whether this is the topic's last value, sent again for a late joiner."""
+    counts: StreamCounts | None = None
+    """On results of a stream: what had become of its frames when this one's turn came."""
 
 
 class FoundMasks(Masks, kw_only=True, omit_defaults=True, frozen=True, tag="everything"):
@@ -365,6 +382,124 @@ class Statistics(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stat
     """Replies that could not be delivered: the peer was gone or did not read."""
 
 
+class StreamOpened(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stream.open"):
+    """The stream is there."""
+
+    stream: str
+    """Its name."""
+    model: str
+    """Name of the model."""
+    topic: str
+    """Topic of its results."""
+    frames_topic: str
+    """Topic of its frames."""
+    resumed: bool = False
+    """Whether there was a stream of this name, which this one has taken the place of."""
+    limit: int | None = None
+    """With `every`: so many frames may be sent from now on, until a `stream.credit` says more."""
+
+
+class StreamFrameTaken(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stream.frame"):
+    """The node has the frame. What becomes of it is told by the results."""
+
+    stream: str
+    """Its stream."""
+    seq: int | None = None
+    """As the request had it."""
+    limit: int | None = None
+    """As in `stream.credit`."""
+
+
+class StreamCredit(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stream.credit"):
+    """Tell a producer that it may send more. No answer to a request: it comes when frames are done with."""
+
+    stream: str
+    """The stream."""
+    limit: int
+    """So many frames may have been sent, all in all since `stream.open`."""
+
+
+class StreamUpdated(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stream.update"):
+    """The stream has been changed."""
+
+    stream: str
+    """Its name."""
+    seq: int | None = None
+    """With objects: `seq` of the frame they were prompted at; left out: that will be the next, or it had none."""
+
+
+class StreamClosed(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stream.close"):
+    """The stream has ended."""
+
+    stream: str
+    """Its name."""
+    counts: StreamCounts
+    """What became of its frames."""
+
+
+class StreamInfo(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """How one stream is doing."""
+
+    stream: str
+    """Its name."""
+    model: str
+    """Name of the model."""
+    topic: str
+    """Topic of its results."""
+    policy: str
+    """newest, every or sample."""
+    track: bool = False
+    """Whether objects are followed."""
+    object_ids: list[int] = []
+    """Objects that were followed in the last result."""
+    width: int = 0
+    """Width of its last frame in pixels; 0 before the first."""
+    height: int = 0
+    """Height of the same."""
+    counts: StreamCounts = StreamCounts()
+    """What became of its frames."""
+    under_way: int = 0
+    """Frames that wait or are being looked at."""
+    watched: bool = False
+    """Whether anybody subscribes to its results."""
+    rate_in: float = 0.0
+    """Frames received a second, over the last five seconds."""
+    rate_out: float = 0.0
+    """Results published a second, over the same."""
+    p50_ms: float = 0.0
+    """Median of the time from a frame's receipt to its result, milliseconds, over the last 256 results."""
+    p99_ms: float = 0.0
+    """99th percentile of the same."""
+    idle_s: float = 0.0
+    """Seconds since its last frame."""
+    last_error: str = ""
+    """Why a frame failed last, one sentence."""
+
+
+class Streams(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stream.list"):
+    """The streams that are open."""
+
+    streams: list[StreamInfo]
+    """In the order of their names."""
+
+
+class PublishedFrame(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="frame"):
+    """A frame of a stream, as the node received it, for those who subscribe to it."""
+
+    stream: str
+    """The stream."""
+    topic: str
+    """`frames/` and the stream's name."""
+    image: Image
+    """The frame; its bytes are an attachment."""
+    stamp: int | None = None
+    """As the producer had it."""
+    frame_id: str | None = None
+    """As the producer had it."""
+    seq: int | None = None
+    """As the producer had it."""
+
+
 AnyReply = (
     Error
     | Masks
@@ -378,6 +513,13 @@ AnyReply = (
     | Pong
     | Models
     | Statistics
+    | StreamOpened
+    | StreamFrameTaken
+    | StreamCredit
+    | StreamUpdated
+    | StreamClosed
+    | Streams
+    | PublishedFrame
 )
 REPLIES: dict[str, type[AnyReply]] = {
     "error": Error,
@@ -392,4 +534,11 @@ REPLIES: dict[str, type[AnyReply]] = {
     "ping": Pong,
     "describe": Models,
     "stats": Statistics,
+    "stream.open": StreamOpened,
+    "stream.frame": StreamFrameTaken,
+    "stream.credit": StreamCredit,
+    "stream.update": StreamUpdated,
+    "stream.close": StreamClosed,
+    "stream.list": Streams,
+    "frame": PublishedFrame,
 }

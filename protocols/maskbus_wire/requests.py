@@ -10,6 +10,7 @@ from maskbus_wire.prompts import Image, Prompt, Slot
 from maskbus_wire.version import VERSION
 
 Lane = Literal["interactive", "stream", "batch"]
+Policy = Literal["newest", "every", "sample"]
 Encoding = Literal["rle", "bits", "bits+zlib", "png", "png_base64", "polygon", "raw", "labels", "logits", "overlay"]
 
 
@@ -159,9 +160,107 @@ class Cancel(Request, kw_only=True, omit_defaults=True, frozen=True, tag="cancel
     """`id` of the request to cancel. Matches this connection's own first, then any other's."""
 
 
+class TrackedObject(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """An object to follow, or one that is followed and to be corrected."""
+
+    object_id: int
+    """Chosen by the requester, 0 to 2^31 - 1; stands on the object's masks."""
+    prompt: Prompt = Prompt()
+    """Points and at most one box, or a mask. Points at one frame add up; a box or mask takes the place of the last."""
+
+
+class StreamRequest(Request, kw_only=True, omit_defaults=True, frozen=True):
+    """What the operations on one stream share."""
+
+    stream: str
+    """Name of the stream, the same for all its frames: no `/`, no `:`, no white space."""
+
+
+class StreamOpen(StreamRequest, kw_only=True, omit_defaults=True, frozen=True, tag="stream.open"):
+    """Begin a stream, or begin one of this name anew. Its results are published."""
+
+    model: str = ""
+    """Name of the model; empty: the node's default."""
+    prompt: Prompt = Prompt()
+    """What to segment in each frame. Without mask and logits."""
+    multimask: bool = False
+    """Whether several hypotheses for one prompt are wanted."""
+    track: bool = False
+    """Whether objects are followed from frame to frame, instead of each frame being segmented by itself."""
+    objects: list[TrackedObject] = []
+    """With `track`: objects to follow, prompted as they are in the first frame."""
+    encodings: list[Encoding] = msgspec.field(default_factory=lambda: ["rle"])
+    """How the masks are published, as in `segment`."""
+    inline: bool = False
+    """Whether bytes of the results stand in their header instead of in attachments."""
+    policy: Policy = "newest"
+    """Which frames are looked at where more come than the model manages."""
+    max_fps: float | None = None
+    """With `sample`, and only there: frames a second that are looked at, at most."""
+    max_waiting: int = 8
+    """With `every`: frames that may be with the node at a time, 1 to 64."""
+    max_age_ms: int | None = None
+    """A frame that is older when its turn comes is dropped; left out: none is too old."""
+    age_from: Literal["receipt", "stamp"] = "receipt"
+    """What a frame's age counts from: when the node got it, or its `stamp`, if the two machines' clocks agree."""
+    deadline_ms: int | None = None
+    """Milliseconds that the model may take for one frame; left out: the node's own."""
+    always: bool = False
+    """Whether frames are looked at even when nobody subscribes to the results."""
+    idle_ms: int | None = None
+    """Milliseconds without a frame after which the stream is closed; left out, or more than the node's own: that."""
+    options: dict[str, Any] = {}
+    """The model's own options."""
+
+
+class StreamFrame(StreamRequest, kw_only=True, omit_defaults=True, frozen=True, tag="stream.frame"):
+    """Hand in the next frame of a stream. Not answered, unless it is wrong or asks for it."""
+
+    image: Image
+    """The frame. Not an `image_id`."""
+    stamp: int | None = None
+    """Time of the frame, nanoseconds since the epoch. Goes through untouched."""
+    frame_id: str | None = None
+    """Coordinate frame of the camera, as in ROS. Goes through untouched."""
+    seq: int | None = None
+    """Number of the frame. Goes through untouched."""
+    ack: bool = False
+    """Whether an answer is wanted once the node has the frame. A REQ socket must ask for it."""
+
+
+class StreamUpdate(StreamRequest, kw_only=True, omit_defaults=True, frozen=True, tag="stream.update"):
+    """Change a stream while it runs. What is left out stays as it is."""
+
+    prompt: Prompt | None = None
+    """What to segment in each frame from now on."""
+    objects: list[TrackedObject] = []
+    """Objects to follow as well, or to correct, prompted as they are in the frame that was looked at last."""
+    remove: list[int] = []
+    """Objects to follow no longer."""
+    encodings: list[Encoding] | None = None
+    """How the masks are published from now on."""
+    max_fps: float | None = None
+    """As in `stream.open`."""
+    max_age_ms: int | None = None
+    """As in `stream.open`; 0: none is too old."""
+    always: bool | None = None
+    """As in `stream.open`."""
+    options: dict[str, Any] | None = None
+    """The model's own options from now on; a stream that tracks keeps those it began with."""
+
+
+class StreamClose(StreamRequest, kw_only=True, omit_defaults=True, frozen=True, tag="stream.close"):
+    """End a stream. Frames that wait are dropped."""
+
+
+class StreamList(Request, kw_only=True, omit_defaults=True, frozen=True, tag="stream.list"):
+    """Ask which streams there are, and how they are doing."""
+
+
 AnyWork = Segment | Everything | Embed
 """What a model is needed for."""
-AnyRequest = AnyWork | Release | Lease | Return | Describe | Ping | Stats | Cancel
+AnyStreamRequest = StreamOpen | StreamFrame | StreamUpdate | StreamClose | StreamList
+AnyRequest = AnyWork | AnyStreamRequest | Release | Lease | Return | Describe | Ping | Stats | Cancel
 OPERATIONS: dict[str, type[AnyRequest]] = {
     "segment": Segment,
     "everything": Everything,
@@ -173,4 +272,9 @@ OPERATIONS: dict[str, type[AnyRequest]] = {
     "ping": Ping,
     "stats": Stats,
     "cancel": Cancel,
+    "stream.open": StreamOpen,
+    "stream.frame": StreamFrame,
+    "stream.update": StreamUpdate,
+    "stream.close": StreamClose,
+    "stream.list": StreamList,
 }

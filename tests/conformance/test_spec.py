@@ -13,15 +13,15 @@ from msgspec import inspect
 from maskbus.everything.presets import PRESETS
 from maskbus.interfaces import EverythingSettings
 from maskbus_wire import grid, prompts, replies, requests
-from maskbus_wire.checks import IMAGE_ENCODINGS
 from maskbus_wire.errors import CODES, RETRYABLE
+from maskbus_wire.image_checks import IMAGE_ENCODINGS
 from maskbus_wire.limits import DEFAULT_LIMITS
 from maskbus_wire.raw_image import CHANNELS
 from maskbus_wire.version import VERSION
 
 PROTOCOLS = Path(__file__).resolve().parents[2] / "protocols"
 SPEC = (PROTOCOLS / "SPEC.md").read_text(encoding="utf-8")
-HEADING = re.compile(r"### `(?P<name>\w+)`(?: extends `(?P<base>\w+)`)?(?:, `(?P<field>op|reply)` is `(?P<tag>\w+)`)?")
+HEADING = re.compile(r"### `(?P<name>\w+)`(?: extends `(?P<base>\w+)`)?(?:, `(?P<field>op|reply)` is `(?P<tag>[\w.]+)`)?")
 SIMPLE = {
     inspect.BoolType: "bool",
     inspect.IntType: "int",

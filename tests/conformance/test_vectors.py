@@ -4,7 +4,18 @@ import msgspec
 import numpy as np
 import pytest
 
-from maskbus_wire import bits, compressed_image, frames, label_map, png, polygon, raw_image, rle
+from maskbus_wire import (
+    bits,
+    compressed_image,
+    frames,
+    image_checks,
+    label_map,
+    png,
+    polygon,
+    prompt_checks,
+    raw_image,
+    rle,
+)
 from maskbus_wire import checks as wire_checks
 from maskbus_wire.base64_text import decode as from_base64
 from maskbus_wire.errors import CODES, WireError
@@ -131,7 +142,7 @@ def test_masks_are_what_they_should_be(with_masks):
         return
     assert isinstance(message, Masks)
     if message.labels is not None:
-        data = wire_checks.blob_bytes(message.labels, attachments, DEFAULT_LIMITS, "labels")
+        data = image_checks.blob_bytes(message.labels, attachments, DEFAULT_LIMITS, "labels")
         labels = np.frombuffer(data, np.dtype(message.labels.dtype).newbyteorder("<")).reshape(message.labels.shape)
         np.testing.assert_array_equal(label_map.decode(labels.astype(message.labels.dtype), len(expected)), expected)
         return
@@ -146,14 +157,14 @@ def test_masks_are_what_they_should_be(with_masks):
 def test_logits_are_what_they_should_be(with_logits):
     message, attachments = decode(with_logits)
     tensor = message.masks[0].logits
-    data = wire_checks.blob_bytes(tensor, attachments, DEFAULT_LIMITS, "masks[0].logits")
+    data = image_checks.blob_bytes(tensor, attachments, DEFAULT_LIMITS, "masks[0].logits")
     np.testing.assert_array_equal(np.frombuffer(data, "<f4").reshape(tensor.shape), with_logits["logits"])
 
 
 def open_masks(mask, attachments, height, width):
     def data(name):
         blob = getattr(mask, name)
-        return None if blob is None else wire_checks.blob_bytes(blob, attachments, DEFAULT_LIMITS, name)
+        return None if blob is None else image_checks.blob_bytes(blob, attachments, DEFAULT_LIMITS, name)
 
     if mask.rle is not None:
         assert tuple(mask.rle.size) == (height, width)
@@ -174,7 +185,7 @@ def open_masks(mask, attachments, height, width):
 
 def open_image(image, attachments, limits):
     """Return the upright RGB pixels; section 8."""
-    data = wire_checks.blob_bytes(image, attachments, limits, "image")
+    data = image_checks.blob_bytes(image, attachments, limits, "image")
     try:
         if image.encoding in raw_image.CHANNELS:
             if len(data) > (image.step or image.width * raw_image.CHANNELS[image.encoding]) * image.height:
@@ -196,7 +207,7 @@ def open_image(image, attachments, limits):
 def open_mask_prompt(mask, attachments, height, width):
     if mask.encoding == "rle":
         return rle.decode(mask.counts, height, width)
-    data = wire_checks.blob_bytes(mask, attachments, DEFAULT_LIMITS, "prompt.mask")
+    data = image_checks.blob_bytes(mask, attachments, DEFAULT_LIMITS, "prompt.mask")
     if mask.encoding == "raw":
         return np.frombuffer(data, np.uint8).reshape(height, width) != 0
     reader = {"bits": bits.unpack, "bits+zlib": bits.unpack_zlib, "png": png.decode_mask}[mask.encoding]
@@ -209,17 +220,17 @@ def open_contents(message, attachments, limits):
         for i, mask in enumerate(message.masks):
             for field, name in zip(mask.__struct_fields__, mask.__struct_encode_fields__, strict=True):
                 if isinstance(getattr(mask, field), Blob):
-                    wire_checks.blob_bytes(getattr(mask, field), attachments, limits, f"masks[{i}].{name}")
+                    image_checks.blob_bytes(getattr(mask, field), attachments, limits, f"masks[{i}].{name}")
         return
     height, width = open_image(message.image, attachments, limits).shape[:2]
-    wire_checks.check_inside(message.prompt, width, height)
+    prompt_checks.check_inside(message.prompt, width, height)
     if message.prompt.mask is not None:
         try:
             open_mask_prompt(message.prompt.mask, attachments, height, width)
         except ValueError as error:
             raise WireError("invalid_value", str(error), "prompt.mask") from None
     if message.prompt.logits is not None:
-        data = wire_checks.blob_bytes(message.prompt.logits, attachments, limits, "prompt.logits")
+        data = image_checks.blob_bytes(message.prompt.logits, attachments, limits, "prompt.logits")
         rows, columns = message.prompt.logits.shape
         if len(data) != 4 * rows * columns or not np.isfinite(np.frombuffer(data, "<f4")).all():
             raise WireError("invalid_value", "Wrong logits.", "prompt.logits")

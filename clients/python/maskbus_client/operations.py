@@ -20,10 +20,11 @@ from maskbus_client.link import new_id
 from maskbus_client.results import Result
 from maskbus_client.steps import Flow
 from maskbus_wire import replies, requests
-from maskbus_wire.checks import check_inside, check_request
+from maskbus_wire.checks import check_request
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Buffer
 from maskbus_wire.limits import DEFAULT_LIMITS
+from maskbus_wire.prompt_checks import check_inside
 
 if TYPE_CHECKING:
     from maskbus_client.image_input import Color, Sendable

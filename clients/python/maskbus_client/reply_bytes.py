@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from maskbus_client.errors import ProtocolError
 from maskbus_wire import prompts, replies
-from maskbus_wire.checks import blob_bytes
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Buffer
+from maskbus_wire.image_checks import blob_bytes
 from maskbus_wire.limits import DEFAULT_LIMITS
 
 _T = TypeVar("_T")

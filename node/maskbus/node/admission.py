@@ -18,10 +18,11 @@ from maskbus.node.image_store import ImageStore, KeptImage
 from maskbus.node.leases import Leases
 from maskbus.scheduler import Job, ModelQueue, QueueFull
 from maskbus.worker.channel import pack
-from maskbus_wire import checks
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
+from maskbus_wire.image_checks import blob_bytes
 from maskbus_wire.limits import Limits
+from maskbus_wire.prompt_checks import check_inside
 from maskbus_wire.prompts import Prompt
 from maskbus_wire.requests import Everything, MaskWork, Segment, Work
 
@@ -152,7 +153,7 @@ class Admission:
             job.result = lease.answer(request.result.index, request.result.generation)
             job.holds.append(job.result.drop)
             message["result"] = job.result.place
-        checks.check_inside(request.prompt, *size)
+        check_inside(request.prompt, *size)
         prompt, message["blobs"] = self._prompt(job, request.prompt, attachments)
         message |= {"prompt": prompt, "multimask": request.multimask, "options": request.options}
         if request.options or request.prompt.mask or len(request.prompt.text) > 1:
@@ -187,7 +188,7 @@ class Admission:
             if name == "mask" and part.counts is not None:
                 payloads.append(part.counts.encode())
             else:
-                payloads.append(checks.blob_bytes(part, attachments, self._limits, f"prompt.{name}"))
+                payloads.append(blob_bytes(part, attachments, self._limits, f"prompt.{name}"))
             plain[name] = {key: plain[name][key] for key in ("encoding", "shape") if key in plain[name]}
             plain[name]["attachment"] = len(payloads) - 1
         if not payloads:

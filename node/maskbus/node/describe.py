@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from maskbus.config import Config
 from maskbus.engine.catalogue import Card, Catalogue
-from maskbus_wire.checks import IMAGE_ENCODINGS
+from maskbus_wire.image_checks import IMAGE_ENCODINGS
 from maskbus_wire.limits import DEFAULT_LIMITS, Limits
 from maskbus_wire.replies import Model, Models
 from maskbus_wire.requests import Encoding

@@ -10,7 +10,7 @@ from maskbus.engine.arena import Arena, ArenaFull, Slot
 from maskbus.node.image_store import ImageStore, KeptImage, new_image_id
 from maskbus.node.leases import Leases
 from maskbus.scheduler import Job
-from maskbus_wire import checks, compressed_image, raw_image, shared_layout
+from maskbus_wire import compressed_image, image_checks, raw_image, shared_layout
 from maskbus_wire import prompts as wire
 from maskbus_wire.errors import WireError
 from maskbus_wire.limits import Limits
@@ -47,7 +47,7 @@ class ImageIntake:
         elif image.slot is not None:
             return self._leased_picture(job, request, image.slot)
         else:
-            data = checks.blob_bytes(image, attachments, self._limits, "image")
+            data = image_checks.blob_bytes(image, attachments, self._limits, "image")
             encoding, width, height, step = self._measure(image, data, "image")
             slot = self.room(len(data))
             _hold(job, slot)
@@ -90,10 +90,10 @@ class ImageIntake:
             height=entry.height or None,
             step=entry.step or None,
         )
-        checks.check_image(image, 1, self._limits, "image.slot")
+        image_checks.check_image(image, 1, self._limits, "image.slot")
         name = new_image_id() if _keeps(request) else ""
         kept = None
-        if name or encoding in checks.COMPRESSED:
+        if name or encoding in image_checks.COMPRESSED:
             copied = self.room(entry.length)
             _hold(job, copied)
             lease.copy(slot.index, entry, copied.view)

@@ -11,8 +11,8 @@ from typing import Any
 
 from maskbus.engine.shared_file import FileCut, SharedFile
 from maskbus_wire import raw_image, shared_layout
-from maskbus_wire.checks import COMPRESSED
 from maskbus_wire.errors import WireError
+from maskbus_wire.image_checks import COMPRESSED
 from maskbus_wire.shared_layout import Entry, Header
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ import numpy as np
 from maskbus import removal
 from maskbus.interfaces import Image
 from maskbus_wire import compressed_image, raw_image
-from maskbus_wire.checks import COMPRESSED
 from maskbus_wire.errors import WireError
+from maskbus_wire.image_checks import COMPRESSED
 
 _MAPPINGS = 32
 _GENERATION = struct.Struct("<Q")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from maskbus_wire import bits, geometry, label_map, rle
-from maskbus_wire.checks import IMAGE_ENCODINGS
 from maskbus_wire.errors import CODES
+from maskbus_wire.image_checks import IMAGE_ENCODINGS
 from maskbus_wire.limits import DEFAULT_LIMITS
 from maskbus_wire.prompts import Blob, Slot
 from maskbus_wire.replies import (

@@ -2,9 +2,11 @@ import math
 
 import pytest
 
-from maskbus_wire.checks import IMAGE_ENCODINGS, blob_bytes, check_inside, check_request
+from maskbus_wire.checks import check_request
 from maskbus_wire.errors import WireError
+from maskbus_wire.image_checks import IMAGE_ENCODINGS, blob_bytes
 from maskbus_wire.limits import DEFAULT_LIMITS, Limits
+from maskbus_wire.prompt_checks import check_inside
 from maskbus_wire.prompts import Blob, Image, LogitsPrompt, MaskPrompt, Prompt
 from maskbus_wire.requests import Cancel, Describe, Embed, Ping, Release, Segment, Stats
 
