@@ -18,7 +18,7 @@ from source.vector import Json, invalid
 
 _HELD = {"image_id": "f3a9c1"}
 _PING: dict[str, Any] = {"maskbus": "1.0", "op": "ping", "id": "x"}
-_EVERYTHING: dict[str, Any] = {"maskbus": "1.2", "op": "everything", "id": "x", "image": _HELD}
+_EVERYTHING: dict[str, Any] = {"maskbus": "1.3", "op": "everything", "id": "x", "image": _HELD}
 _SEGMENT: dict[str, Any] = {"maskbus": "1.0", "op": "segment", "id": "x", "image": _HELD}
 _RAW = {"attachment": 0, "encoding": "rgb8", "width": 5, "height": 3}
 _PIXELS = [pictures.pattern().tobytes()]
@@ -564,7 +564,7 @@ def _replies() -> dict[str, Json]:
         "endpoints": [],
         "publish_endpoints": [],
     }
-    progress = {"maskbus": "1.2", "reply": "progress", "id": "s", "done": 1, "total": 2, "found": 0}
+    progress = {"maskbus": "1.3", "reply": "progress", "id": "s", "done": 1, "total": 2, "found": 0}
 
     def changed(**fields: Any) -> dict[str, Any]:
         return {**masks, "masks": [{**mask, **fields}]}
