@@ -92,6 +92,14 @@ class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     """Embeddings a worker keeps, bytes."""
     embedding_ttl_s: float = 600.0
     """Seconds after which an embedding that nobody has used goes; 0: never."""
+    streams: int = 1024
+    """Streams that may be open at a time."""
+    stream_idle_s: float = 60.0
+    """Seconds without a frame after which a stream is closed."""
+    stream_bytes: int = 256 * MIB
+    """Memory for frames of streams that wait for their turn, bytes."""
+    tracker_bytes: int = 1024 * MIB
+    """Memory for what a worker remembers of the objects it follows, bytes."""
     topic_bytes: int = 64 * MIB
     """Last values of topics kept for late joiners, bytes."""
     threads: int = 0

@@ -17,6 +17,7 @@ HELLO = {
     "weights_dir": "",
     "embedding_bytes": 0,
     "embedding_ttl_s": 0.0,
+    "tracker_bytes": 1 << 20,
     "heartbeat_s": 1.0,
     "max_pixels": 9,
 }

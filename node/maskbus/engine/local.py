@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,9 @@ class Engine(Protocol):
     def cancel(self, job: Job, now: float) -> None:
         """Tell whoever works at `job` that nobody waits for it."""
 
+    def end_tracker(self, model: str, session: str) -> None:
+        """Have the workers of a model forget what they follow for a stream that has ended."""
+
     def tick(self, now: float) -> None:
         """Do what is due: restart, end what hangs."""
 
@@ -55,6 +59,7 @@ class LocalEngine:
             "embedding_bytes": config.embedding_bytes,
             "embedding_ttl_s": config.embedding_ttl_s,
             "heartbeat_s": config.heartbeat_s,
+            "tracker_bytes": config.tracker_bytes,
             "max_pixels": config.max_pixels,
         }
         patience = Patience(
@@ -100,6 +105,11 @@ class LocalEngine:
         """Tell whoever works at `job` that nobody waits for it."""
         for handle in self._handles[job.model]:
             handle.cancel(job, now)
+
+    def end_tracker(self, model: str, session: str) -> None:
+        """Have the workers of a model forget what they follow for a stream that has ended."""
+        for handle in self._handles[model]:
+            handle.end_tracker(session, time.monotonic())
 
     def tick(self, now: float) -> None:
         """Do what is due: restart, end what hangs."""

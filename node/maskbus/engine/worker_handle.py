@@ -138,13 +138,13 @@ class WorkerHandle:
 
     def cancel(self, job: Job, now: float) -> None:
         """Tell the worker that nobody waits for `job` any more. It may or may not look up."""
-        if self.job is not job or self._channel is None:
-            return
-        try:
-            if not self._channel.send_now([pack({"type": "cancel", "job": job.number})]):
-                self._end(now, "It stopped reading.")
-        except ChannelClosed:
-            self._lost(now)
+        if self.job is job:
+            self._tell({"type": "cancel", "job": job.number}, now)
+
+    def end_tracker(self, session: str, now: float) -> None:
+        """Have the worker forget what it follows for a stream that has ended."""
+        if self.state in {"ready", "busy"}:
+            self._tell({"type": "end_tracker", "session": session}, now)
 
     def read(self, now: float) -> None:
         """Take in what the worker has sent."""
@@ -250,6 +250,15 @@ class WorkerHandle:
         else:
             self._events.failed(self, job, message["code"], message["message"], message["path"])
         self._events.free(self)
+
+    def _tell(self, message: Mapping[str, Any], now: float) -> None:
+        if self._channel is None:
+            return
+        try:
+            if not self._channel.send_now([pack(dict(message))]):
+                self._end(now, "It stopped reading.")
+        except ChannelClosed:
+            self._lost(now)
 
     def _lost(self, now: float) -> None:
         """The line is closed: the process has ended, or is about to."""

@@ -6,10 +6,13 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from maskbus.handlers.echo import EchoHandler
+from maskbus.handlers.echo_tracker import EchoTracker
 from maskbus.interfaces import (
     Availability,
     DecodeOptions,
@@ -22,6 +25,9 @@ from maskbus.interfaces import (
     ModelInfo,
     ModelUnavailable,
     Prompt,
+    Tracked,
+    Tracker,
+    TrackerOptions,
 )
 
 _STEP = 0.02
@@ -38,6 +44,7 @@ class FailingHandler(Handler):
         work: Seconds to compute, looking up every 20 ms whether the job is still wanted.
         allocate: Bytes to allocate and touch.
         shape: True answers masks of a wrong shape.
+        at: For a tracker, to which all these apply: the number of the only frame that it fails at.
     Options in the model's configuration:
         embed: A table of the same, for every embed.
         load: A text; loading fails with it.
@@ -51,6 +58,7 @@ class FailingHandler(Handler):
         title="Failing: raises, hangs or dies on demand; for fault tests",
         prompts=frozenset({"points", "boxes", "mask", "none"}),
         licence="Apache-2.0",
+        tracks=True,
         offered=False,
     )
 
@@ -80,6 +88,25 @@ class FailingHandler(Handler):
             none = np.zeros((1,), np.float32)
             return Masks(np.zeros((1, 1, 1), np.bool_), none, none)
         return self._echo.decode(embedding, prompt, options, job)
+
+    def tracker(self, options: TrackerOptions) -> Tracker:
+        """Begin to follow as echo does, and fail as the options say."""
+        return _FailingTracker(options)
+
+
+class _FailingTracker(EchoTracker):
+    def __init__(self, options: TrackerOptions) -> None:
+        super().__init__(options)
+        self._how = options.extra
+
+    def advance(self, image: Image, job: Any) -> Tracked:
+        """Fail, or count the frame."""
+        if self._how.get("at", self.frame + 1) == self.frame + 1:
+            _fail(dict(self._how), job)
+            if self._how.get("shape"):
+                tracked = super().advance(image, job)
+                return replace(tracked, masks=np.zeros((len(tracked.object_ids), 1, 1), np.bool_))
+        return super().advance(image, job)
 
 
 def _fail(how: object, job: Job) -> None:

@@ -5,8 +5,9 @@ Everything that can be refused is refused here, before anything is copied or que
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from maskbus.engine.catalogue import Card, Catalogue
 from maskbus.node.image_intake import ImageIntake
 from maskbus.node.image_store import ImageStore, KeptImage
 from maskbus.node.leases import Leases
+from maskbus.node.open_stream import Grab, OpenStream
 from maskbus.scheduler import Job, ModelQueue, QueueFull
 from maskbus.worker.channel import pack
 from maskbus_wire.errors import WireError
@@ -24,9 +26,18 @@ from maskbus_wire.image_checks import blob_bytes
 from maskbus_wire.limits import Limits
 from maskbus_wire.prompt_checks import check_inside
 from maskbus_wire.prompts import Prompt
-from maskbus_wire.requests import Everything, MaskWork, Segment, Work
+from maskbus_wire.requests import Everything, MaskWork, Segment, StreamUpdate, TrackedObject, Work
 
 Payload = bytes | memoryview
+
+
+class Track(MaskWork, kw_only=True, omit_defaults=True, frozen=True, tag="track"):
+    """A frame of a stream that tracks, as if it were a request of its own."""
+
+    session: str
+    """Name of the tracker."""
+    begin: bool
+    """Whether the tracker is to be made."""
 
 
 class Admission:
@@ -62,30 +73,67 @@ class Admission:
         Raises:
             WireError: with the path of what is wrong. Nothing is held then.
         """
-        now = time.monotonic()
-        card = self._card(request.model)
-        _check_abilities(request, card)
+        card = self.card(request.model)
+        check_abilities(request, card)
         self._check_room(queues[card.name])
-        milliseconds = request.deadline_ms or self._config.deadline_ms
-        self._number += 1
-        job = Job(
-            number=self._number,
-            route=route,
-            envelope=envelope,
-            model=card.name,
-            lane=request.lane,
-            received=now,
-            deadline=now + milliseconds / 1e3,
-            message={},
-        )
-        try:
+        job = self._job(card, route, envelope, request.lane, time.monotonic(), request.deadline_ms)
+        with _finishing(job):
             self._fill(job, request, attachments)
-        except BaseException:
-            job.finish()
-            raise
         return job
 
-    def _card(self, name: str) -> Card:
+    def admit_frame(self, request: MaskWork, grab: Grab, stream: OpenStream, received: float) -> Job:
+        """Return the job of a stream's frame.
+
+        Args:
+            request: The frame, as if it were a request of its own.
+            grab: The frame as it came.
+            stream: Its stream.
+            received: When it came, monotonic seconds.
+
+        Raises:
+            WireError: with the path of what is wrong. Nothing is held then.
+        """
+        card = self.card(request.model)
+        job = self._job(card, grab.route, grab.envelope, request.lane, received, request.deadline_ms)
+        job.stream, job.grab = stream, grab
+        with _finishing(job):
+            self._fill(job, request, grab.attachments)
+            if isinstance(request, Track):
+                size = job.message["image"]["width"], job.message["image"]["height"]
+                objects = [(one.object, one.attachments) for one in stream.pending.values()]
+                self._track(job, stream, objects, (), size)
+                job.message["begin"] = request.begin
+            else:
+                job.message["once"] = True
+        return job
+
+    def retrack(
+        self,
+        stream: OpenStream,
+        request: StreamUpdate,
+        envelope: Envelope,
+        attachments: Sequence[Payload],
+        route: Any,
+    ) -> Job:
+        """Return the job that adds, corrects and removes objects in the frame that a tracker has seen last.
+
+        Raises:
+            WireError: with the path of what is wrong. Nothing is held then.
+        """
+        settings = stream.settings
+        job = self._job(
+            self.card(settings.model), route, envelope, "interactive", time.monotonic(), settings.deadline_ms
+        )
+        job.stream, job.publish, job.encodings = stream, stream.topic, tuple(settings.encodings)
+        meta = {"id": "", "stream": stream.name, **stream.last}
+        job.message = self._message(job, "track", None, meta) | {"inline": settings.inline, "begin": False}
+        with _finishing(job):
+            objects = [(one, attachments) for one in request.objects]
+            self._track(job, stream, objects, request.remove, stream.size)
+        return job
+
+    def card(self, name: str) -> Card:
+        """Return the card of a model; the default one's for an empty name. WireError where it cannot run."""
         card = self._catalogue.cards.get(name or self._config.default_model)
         if card is None:
             offered = ", ".join(sorted(self._catalogue.cards)) or "none"
@@ -94,6 +142,21 @@ class Admission:
         if not card.ready:
             raise WireError("model_unavailable", card.missing, "model")
         return card
+
+    def _job(
+        self, card: Card, route: Any, envelope: Envelope, lane: str, received: float, deadline_ms: int | None
+    ) -> Job:
+        self._number += 1
+        return Job(
+            number=self._number,
+            route=route,
+            envelope=envelope,
+            model=card.name,
+            lane=lane,
+            received=received,
+            deadline=time.monotonic() + (deadline_ms or self._config.deadline_ms) / 1e3,
+            message={},
+        )
 
     @staticmethod
     def _check_room(queue: ModelQueue) -> None:
@@ -106,22 +169,14 @@ class Admission:
 
     def _fill(self, job: Job, request: Work, attachments: Sequence[Payload]) -> None:
         picture, size, kept = self._intake.take(job, request, attachments)
-        message: dict[str, Any] = {
-            "type": "job",
-            "job": job.number,
-            "op": request.__struct_config__.tag,
-            "model": job.model,
-            "received": job.received,
-            "deadline": job.deadline,
-            "image": picture,
-            "meta": {
-                "id": request.id,
-                "stamp": request.stamp,
-                "frame_id": request.frame_id,
-                "stream": request.stream,
-                "seq": request.seq,
-            },
+        meta = {
+            "id": request.id,
+            "stamp": request.stamp,
+            "frame_id": request.frame_id,
+            "stream": request.stream,
+            "seq": request.seq,
         }
+        message = self._message(job, str(request.__struct_config__.tag), picture, meta)
         if isinstance(request, MaskWork):
             job.publish, job.encodings = request.publish, tuple(request.encodings)
             message["inline"] = request.inline
@@ -138,6 +193,47 @@ class Admission:
             if self._catalogue.cards[job.model].cache_embeddings:
                 job.pinned = kept.workers.get(job.model)
             job.on_success = self._remember(job.model, kept, new=request.image.image_id is None)
+
+    @staticmethod
+    def _message(job: Job, op: str, picture: dict[str, Any] | None, meta: dict[str, Any]) -> dict[str, Any]:
+        """Return what a worker is told of any job."""
+        return {
+            "type": "job",
+            "job": job.number,
+            "op": op,
+            "model": job.model,
+            "received": job.received,
+            "deadline": job.deadline,
+            "image": picture,
+            "meta": meta,
+        }
+
+    def _track(
+        self,
+        job: Job,
+        stream: OpenStream,
+        objects: Sequence[tuple[TrackedObject, Sequence[Payload]]],
+        remove: Sequence[int],
+        size: tuple[int, int],
+    ) -> None:
+        """Add what only a step of a tracker has."""
+        told = []
+        for i, (one, attachments) in enumerate(objects):
+            path = f"objects[{i}].prompt"
+            check_inside(one.prompt, *size, path)
+            prompt, blobs = self._prompt(job, one.prompt, attachments, path)
+            told.append({"object_id": one.object_id, "prompt": prompt, "blobs": blobs})
+        settings = stream.settings
+        job.pinned = stream.worker
+        job.message |= {
+            "session": stream.session,
+            "size": size,
+            "objects": told,
+            "remove": list(remove),
+            "options": settings.options,
+            "logits": "logits" in settings.encodings,
+            "notes": [stream.lost] if stream.lost else [],
+        }
 
     def _segment(
         self,
@@ -176,7 +272,7 @@ class Admission:
         return remember
 
     def _prompt(
-        self, job: Job, prompt: Prompt, attachments: Sequence[Payload]
+        self, job: Job, prompt: Prompt, attachments: Sequence[Payload], path: str = "prompt"
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Put the prompt's blobs into shared memory; return the prompt as plain values, and where its blobs are."""
         payloads: list[Payload] = []
@@ -188,7 +284,7 @@ class Admission:
             if name == "mask" and part.counts is not None:
                 payloads.append(part.counts.encode())
             else:
-                payloads.append(blob_bytes(part, attachments, self._limits, f"prompt.{name}"))
+                payloads.append(blob_bytes(part, attachments, self._limits, f"{path}.{name}"))
             plain[name] = {key: plain[name][key] for key in ("encoding", "shape") if key in plain[name]}
             plain[name]["attachment"] = len(payloads) - 1
         if not payloads:
@@ -203,7 +299,8 @@ class Admission:
         return plain, {"slot": slot.name, "ranges": ranges}
 
 
-def _check_abilities(request: Work, card: Card) -> None:
+def check_abilities(request: Work, card: Card) -> None:
+    """Check that a model takes such a prompt and has such an answer. WireError where not."""
     takes = ", ".join(sorted(card.prompts))
     if isinstance(request, Everything) and not card.finds_everything:
         raise WireError(
@@ -215,10 +312,23 @@ def _check_abilities(request: Work, card: Card) -> None:
         what = "a request without a prompt" if kind == "none" else f"{kind} as a prompt"
         path = "prompt" if kind == "none" else f"prompt.{kind}"
         raise WireError("unsupported_prompt", f"{card.name} does not take {what}; it takes {takes}.", path)
-    if "logits" in request.encodings and not card.has_logits:
-        raise WireError(
-            "unknown_encoding", f"{card.name} has no logits.", f"encodings[{request.encodings.index('logits')}]"
-        )
+    check_encodings(request.encodings, card)
+
+
+def check_encodings(encodings: Sequence[str], card: Card) -> None:
+    """Check that a model can answer in such encodings. WireError where not."""
+    if "logits" in encodings and not card.has_logits:
+        raise WireError("unknown_encoding", f"{card.name} has no logits.", f"encodings[{encodings.index('logits')}]")
+
+
+@contextlib.contextmanager
+def _finishing(job: Job) -> Iterator[None]:
+    """Give back what a job holds if it comes to nothing."""
+    try:
+        yield
+    except BaseException:
+        job.finish()
+        raise
 
 
 def _kinds(prompt: Prompt) -> set[str]:

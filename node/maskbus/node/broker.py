@@ -22,6 +22,7 @@ from maskbus.node.image_intake import ImageIntake
 from maskbus.node.image_store import ImageStore
 from maskbus.node.leases import Leases
 from maskbus.node.publisher import Publisher
+from maskbus.node.stream_table import StreamTable
 from maskbus.node.tally import Tally
 from maskbus.scheduler import Deadlines, Job, ModelQueue, leave_the_rest, take_along
 from maskbus_wire import checks, frames, replies, requests
@@ -70,6 +71,17 @@ class Broker:
         self._publish = publish
         self._intake = ImageIntake(self._limits, arena, self._images, leases)
         self._admission = Admission(config, self._limits, catalogue, self._intake, self._images, leases)
+        self._streams = StreamTable(
+            config,
+            self._limits,
+            self._admission,
+            leases,
+            publisher,
+            self._reply,
+            publish,
+            self._take_back,
+            lambda model, session: self.engine.end_tracker(model, session),
+        )
         self._queues = {name: ModelQueue(config.queue_length) for name in catalogue.cards}
         self._tallies: dict[str, Tally] = {}
         self._deadlines = Deadlines()
@@ -112,6 +124,12 @@ class Broker:
             if isinstance(request, requests.Work):
                 model = request.model or self._config.default_model
                 self._admit(request, envelope, message[1:], route)
+            elif isinstance(request, requests.StreamFrame):
+                self._frame(request, envelope, message[1:], route)
+            elif isinstance(request, requests.StreamUpdate):
+                self._update(request, envelope, message[1:], route)
+            elif isinstance(request, requests.StreamOpen):
+                self._open(request, message[1:], route)
             elif isinstance(request, requests.Lease):
                 self._lease(request, envelope, route, is_local)
             else:
@@ -145,10 +163,18 @@ class Broker:
         self._leases.tick(now)
         self._images.tick(now)
         self.engine.tick(now)
+        for model in self._streams.tick(now):
+            self._share_out(model)
 
     def next_event(self) -> float | None:
         """Return when `tick` is due next, monotonic seconds."""
-        parts = (self._deadlines.next(), self._leases.next_event(), self._images.next_event(), self.engine.next_event())
+        parts = (
+            self._deadlines.next(),
+            self._leases.next_event(),
+            self._images.next_event(),
+            self._streams.next_event(),
+            self.engine.next_event(),
+        )
         return min((moment for moment in parts if moment is not None), default=None)
 
     # -- the end -------------------------------------------------------------------------------------------------------
@@ -156,6 +182,7 @@ class Broker:
     def begin_stop(self) -> None:
         """Take no new work and answer what waits; what runs may finish."""
         self._stopping = True
+        self._streams.close_all()
         for queue in self._queues.values():
             for job in queue.drain():
                 self._fail(job, "shutting_down", "The node is stopping.")
@@ -198,7 +225,11 @@ class Broker:
                     topics.append(topic)
                 else:
                     self._reply(job.route, part)
-            if job.publish and job.publish not in topics:
+            if job.stream is not None:
+                answer = self._streams.done(job, control["objects"], handle.spec.number, time.monotonic())
+                if answer is not None:
+                    self._reply(job.route, frames.encode(answer))
+            elif job.publish and job.publish not in topics:
                 part = payload[: control["outputs"][0][1]]
                 message = self._publisher.unforeseen(job.publish, part, job.number)
                 if message is None:
@@ -230,11 +261,9 @@ class Broker:
         """Give a worker its next job."""
         if handle.state != "ready" or self._stopping:
             return
-        queue = self._queues[handle.spec.model]
-        if len(queue):
-            job = queue.pop(lambda job: self._may_take(handle, job))
-            if job is not None:
-                self._hand_over(job, handle)
+        job = self._next(handle)
+        if job is not None:
+            self._hand_over(job, handle)
 
     def unavailable(self, handle: WorkerHandle) -> None:
         """Answer those who wait for a model that cannot be loaded anywhere."""
@@ -243,6 +272,7 @@ class Broker:
             for job in self._queues[model].drain():
                 self._fail(job, *_failure(handle))
                 job.finish()
+            self._streams.shut(model, WireError(*_failure(handle)), time.monotonic())
         else:
             self._share_out(model)
 
@@ -271,6 +301,92 @@ class Broker:
                 self._hand_over(job, worker)
                 return
         self._queues[job.model].push(job)
+
+    def _open(self, request: requests.StreamOpen, attachments: Sequence[bytes | memoryview], route: Any) -> None:
+        if self._stopping:
+            raise WireError("shutting_down", "The node is stopping.")
+        now = time.monotonic()
+        opened = self._streams.open(request, attachments, now)
+        self.engine.start(opened.model, now)
+        self._reply(route, frames.encode(opened))
+
+    def _frame(
+        self,
+        request: requests.StreamFrame,
+        envelope: Envelope,
+        attachments: Sequence[bytes | memoryview],
+        route: Any,
+    ) -> None:
+        if self._stopping:
+            raise WireError("shutting_down", "The node is stopping.")
+        model, taken = self._streams.frame(request, envelope, attachments, route, time.monotonic())
+        if taken is not None:
+            self._reply(route, frames.encode(taken))
+        self._share_out(model)
+
+    def _update(
+        self,
+        request: requests.StreamUpdate,
+        envelope: Envelope,
+        attachments: Sequence[bytes | memoryview],
+        route: Any,
+    ) -> None:
+        changed = self._streams.update(request, envelope, attachments, route, time.monotonic())
+        if isinstance(changed, replies.Reply):
+            self._reply(route, frames.encode(changed))
+            return
+        self._deadlines.add(changed)
+        self._queues[changed.model].push(changed)
+        self._share_out(changed.model)
+
+    def _next(self, worker: WorkerHandle) -> Job | None:
+        """Return what a worker is to do next: what is asked for at once, a stream's frame, or what can wait."""
+        model, now = worker.spec.model, time.monotonic()
+        queue = self._queues[model]
+
+        def fits(job: Job) -> bool:
+            return self._may_take(worker, job)
+
+        job = queue.pop(fits, ("interactive",))
+        if job is None:
+            # Requests in the lane of streams, and the streams themselves, in the order of their coming.
+            first, since = next(queue.lane("stream"), None), self._streams.waits_since(model)
+            if first is not None and (since is None or first.received <= since):
+                job = queue.pop(fits, ("stream",))
+            if job is None:
+                job = self._next_frame(worker, now)
+        return job or queue.pop(fits)
+
+    def _next_frame(self, worker: WorkerHandle, now: float) -> Job | None:
+        """Return the job of a stream's frame; where the worker embeds several images at once, queue those of others."""
+        model = worker.spec.model
+
+        def fits(number: int | None) -> bool:
+            return number is None or not self._is_elsewhere(number, worker)
+
+        first = self._streams.next_job(model, fits, now)
+        if first is None:
+            return None
+        self._deadlines.add(first)
+        self._tally(model)
+        if worker.batch > 1 and first.message["op"] != "track":
+            workers = [one for one in self.engine.workers(model) if one.state in {"ready", "busy"}]
+            share = -(-(1 + self._streams.lined_up(model)) // max(1, len(workers)))
+            for _ in range(min(worker.batch, share) - 1):
+                other = self._streams.next_job(model, fits, now)
+                if other is None:
+                    break
+                self._deadlines.add(other)
+                self._queues[model].push(other)
+        return first
+
+    def _take_back(self, job: Job) -> None:
+        """Have a job done no further; nobody is told."""
+        job.answered = True
+        if self._queues[job.model].remove(job):
+            job.finish()
+        else:
+            self.engine.cancel(job, time.monotonic())
 
     def _lease(self, request: requests.Lease, envelope: Envelope, route: Any, is_local: Callable[[], bool]) -> None:
         if self._stopping:
@@ -309,11 +425,13 @@ class Broker:
 
     def _may_take(self, worker: WorkerHandle, job: Job) -> bool:
         """Leave a job to the worker that holds its image's embedding, as long as that one lives."""
-        if job.pinned is None or job.pinned == worker.spec.number:
-            return True
-        return not any(
-            other.spec.number == job.pinned and other.state in {"ready", "busy"}
-            for other in self.engine.workers(job.model)
+        return job.pinned is None or not self._is_elsewhere(job.pinned, worker)
+
+    def _is_elsewhere(self, number: int, worker: WorkerHandle) -> bool:
+        """Tell whether what worker `number` has is out of reach of `worker`, and the former lives."""
+        return number != worker.spec.number and any(
+            other.spec.number == number and other.state in {"ready", "busy"}
+            for other in self.engine.workers(worker.spec.model)
         )
 
     def _share_out(self, model: str) -> None:
@@ -322,7 +440,14 @@ class Broker:
             self.free(worker)
 
     def _hand_over(self, job: Job, worker: WorkerHandle) -> None:
-        if job.message["op"] != "embed":
+        if job.stream is not None:
+            topic: str = job.stream.topic
+            job.message["outputs"] = [
+                {"topic": name, "asked": topic, "encodings": encodings, "inline": job.message["inline"]}
+                for name, encodings in list(self._publisher.wanted(topic, job.encodings)) or [(topic, job.encodings)]
+                if "logits" not in encodings or self._catalogue.cards[job.model].has_logits
+            ]
+        elif job.message["op"] != "embed":
             inline = job.message["inline"]
             outputs = [{"topic": "", "encodings": job.encodings, "inline": inline}]
             if job.publish:
@@ -345,7 +470,7 @@ class Broker:
         return job.message["op"] == "segment" and self._catalogue.cards[job.model].has_logits
 
     def _take_along(self, job: Job, worker: WorkerHandle) -> None:
-        if worker.batch > 1 and self._catalogue.cards[job.model].cache_embeddings:
+        if worker.batch > 1 and job.message["op"] != "track" and self._catalogue.cards[job.model].cache_embeddings:
             workers = [one for one in self.engine.workers(job.model) if one.state in {"starting", "ready", "busy"}]
             queue = self._queues[job.model]
             take_along(job, queue, worker=worker.spec.number, batch=worker.batch, workers=len(workers))
@@ -362,6 +487,10 @@ class Broker:
             )
         if isinstance(request, requests.Describe):
             return describe_models(request.id, self._config, self._catalogue, self._limits)
+        if isinstance(request, requests.StreamList):
+            return self._streams.list(request.id, time.monotonic())
+        if isinstance(request, requests.StreamClose):
+            return self._streams.close(request)
         if isinstance(request, requests.Cancel):
             return replies.Cancelled(id=request.id, cancelled=self._cancel(request.target, route))
         if isinstance(request, requests.Return):
@@ -375,7 +504,11 @@ class Broker:
 
     def _cancel(self, target: str, route: Any) -> int:
         waiting = [job for queue in self._queues.values() for job in queue]
-        found = [job for job in [*waiting, *self._running.values()] if job.envelope.id == target and not job.answered]
+        found = [
+            job
+            for job in [*waiting, *self._running.values()]
+            if job.envelope.id == target and job.grab is None and not job.answered
+        ]
         own = [job for job in found if job.route == route]
         now = time.monotonic()
         for job in own or found:
@@ -428,7 +561,11 @@ class Broker:
             return
         job.answered = True
         self._tally(job.model).error(code)
-        self._refuse(job.route, job.envelope, WireError(code, message, path))
+        error = WireError(code, message, path)
+        if job.stream is not None:
+            self._streams.failed(job, error, time.monotonic())
+        else:
+            self._refuse(job.route, job.envelope, error)
 
     def _refuse(self, route: Any, envelope: Envelope, error: WireError) -> None:
         self._reply(route, frames.encode(frames.error_reply(envelope, error)))

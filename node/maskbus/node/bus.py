@@ -146,8 +146,8 @@ class Bus:
     def wake_on_signals(self) -> None:
         """Have `run` see to every signal at once. For the main thread.
 
-        A signal ends a poll on most systems, but not on Windows, not where another thread took it, and not in the moment
-        between the interpreter's last look and the poll.
+        A signal ends a poll on most systems, but not on Windows, not where another thread took it, and not in the
+        moment between the interpreter's last look and the poll.
         """
         before = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         self._stack.callback(signal.set_wakeup_fd, before)

@@ -56,6 +56,15 @@ class Publisher:
             if name.startswith(prefix) and topic.last is not None
         ]
 
+    def has_subscribers(self, topic: str) -> bool:
+        """Tell whether anybody subscribes to a topic, in whatever encoding."""
+        return next(self.wanted(topic, ()), None) is not None
+
+    def forget(self, topic: str) -> None:
+        """Let go of a topic that nothing more will be published under, and of its last values."""
+        for name in [name for name in self._topics if name.rpartition(":")[2] == topic]:
+            self._nbytes -= self._topics.pop(name).nbytes
+
     def wanted(self, topic: str, encodings: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield name and encodings of every message that publishing under `topic` takes now."""
         if any(topic.startswith(prefix) for prefix in self._subscriptions):

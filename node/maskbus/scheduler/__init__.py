@@ -4,5 +4,20 @@ from maskbus.scheduler.ahead import leave_the_rest, take_along
 from maskbus.scheduler.deadlines import Deadlines
 from maskbus.scheduler.job import LANES, Job
 from maskbus.scheduler.queue import ModelQueue, QueueFull
+from maskbus.scheduler.stream import Frame, OverLimit, Rules, Stream
+from maskbus.scheduler.turns import Turns
 
-__all__ = ["LANES", "Deadlines", "Job", "ModelQueue", "QueueFull", "leave_the_rest", "take_along"]
+__all__ = [
+    "LANES",
+    "Deadlines",
+    "Frame",
+    "Job",
+    "ModelQueue",
+    "OverLimit",
+    "QueueFull",
+    "Rules",
+    "Stream",
+    "Turns",
+    "leave_the_rest",
+    "take_along",
+]

@@ -38,6 +38,10 @@ class Job:
     """Called with the worker's number when the job has succeeded, before its holds are released."""
     result: Any = None
     """Slot of shared memory that the answer's bytes go to; see `maskbus.node.leases.Result`."""
+    stream: Any = None
+    """The stream whose frame this is, or whose objects it changes; see `maskbus.node.open_stream`."""
+    grab: Any = None
+    """That frame as it came; None where the job is no frame."""
     publish: str | None = None
     """Topic its masks are published under."""
     encodings: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from maskbus.scheduler.job import LANES, Job
 
@@ -38,18 +38,20 @@ class ModelQueue:
         return {lane: len(jobs) for lane, jobs in self._lanes.items() if jobs}
 
     def require_room(self) -> None:
-        """Raise `QueueFull` if one more job would not fit."""
-        if len(self) >= self._capacity:
-            raise QueueFull(len(self))
+        """Raise `QueueFull` if one more request would not fit. Frames of streams have bounds of their own."""
+        if len(self) >= self._capacity and (length := sum(job.grab is None for job in self)) >= self._capacity:
+            raise QueueFull(length)
 
     def push(self, job: Job) -> None:
         """Put a job at the end of its lane. Raises `QueueFull`."""
-        self.require_room()
+        if job.grab is None:
+            self.require_room()
         self._lanes[job.lane].append(job)
 
-    def pop(self, fits: Callable[[Job], bool] = lambda _: True) -> Job | None:
-        """Take out the first job that `fits`, or return None."""
-        for jobs in self._lanes.values():
+    def pop(self, fits: Callable[[Job], bool] = lambda _: True, lanes: Sequence[str] = LANES) -> Job | None:
+        """Take out the first job of these lanes that `fits`, or return None."""
+        for lane in lanes:
+            jobs = self._lanes[lane]
             for job in jobs:
                 if fits(job):
                     jobs.remove(job)

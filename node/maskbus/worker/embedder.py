@@ -83,10 +83,16 @@ class Embedder:
             JobAborted: if the job has been cancelled or is too late.
         """
         picture = message["image"]
+        # A frame of a stream is never asked for again. Its embedding would only push out those that are; but it may be
+        # there, made along with another.
+        once = message.get("once", False)
+        keeps = self._keeps and not (once and self._most == 1)
         self._pictures.check(picture)
-        digest = self._pictures.digest(picture) if self._keeps else b""
+        digest = self._pictures.digest(picture) if keeps else b""
         opened = _Opened(self._pictures, picture, digest, clock)
-        embedding = self._cache.get(digest) if self._keeps else None
+        embedding = self._cache.get(digest) if keeps else None
+        if once and embedding is not None:
+            self._cache.discard(digest)
         cached = embedding is not None
         if job.remaining() <= 0:
             raise DeadlinePassed("The deadline passed before the worker could begin.")
@@ -101,8 +107,9 @@ class Embedder:
                     self._pictures.confirm(other.picture)
                     self._keep(other.digest, made)
             self._pictures.confirm(picture)  # before anything of it is kept
-            if self._keeps:
+            if keeps and not once:
                 self._keep(digest, embedding)
+            if keeps:
                 job.check()
             ahead = [number for number, key in digests.items() if key in self._cache]
         return Embedded(embedding, cached, lambda: opened.image, ahead)

@@ -67,6 +67,12 @@ class EmbeddingCache:
         while self.nbytes > self.capacity:
             self._evict_oldest()
 
+    def discard(self, key: bytes) -> None:
+        """Let go of an embedding, if it is there."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.nbytes -= entry.nbytes
+
     def sweep(self) -> None:
         """Let go of what has not been used for too long."""
         while self._ttl_s and self._entries and self._oldest().used + self._ttl_s <= self._clock():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.interfaces import FoundObject, Masks
+from maskbus.interfaces import FoundObject, Masks, Tracked
 from maskbus_wire import geometry, rle
 from maskbus_wire.geometry import Window
 
@@ -77,6 +77,25 @@ class AnsweredMasks(MaskSource):
     def logits(self, i: int) -> npt.NDArray[np.float32] | None:
         """Return a mask's logits, or None where there are none."""
         return None if self._masks.logits is None else self._masks.logits[i]
+
+
+class TrackedMasks(AnsweredMasks):
+    """Where the objects that a tracker follows are in one frame."""
+
+    def __init__(self, tracked: Tracked, masks: Masks) -> None:
+        """Show what a tracker tells.
+
+        Args:
+            tracked: What it tells.
+            masks: The same as an answer.
+        """
+        self._tracked = tracked
+        super().__init__(masks)
+
+    def said(self, i: int) -> dict[str, Any]:
+        """Return the fields of `replies.Mask` that are not its shape."""
+        ids, present = self._tracked.object_ids, self._tracked.present
+        return {**super().said(i), "object_id": int(ids[i]), "present": bool(present[i])}
 
 
 class FoundMasks(MaskSource):

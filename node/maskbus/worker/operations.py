@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from maskbus import everything
-from maskbus.interfaces import DecodeOptions, Handler
+from maskbus.interfaces import DecodeOptions, Handler, Masks, TrackerOptions
 from maskbus.worker.answer import MasksEncoder, check
 from maskbus.worker.channel import Frame
 from maskbus.worker.clock import Clock
 from maskbus.worker.current_job import CurrentJob
 from maskbus.worker.embedder import Embedded, Embedder
-from maskbus.worker.mask_source import AnsweredMasks, FoundMasks, MaskSource
-from maskbus.worker.pictures import Pictures, SlotReader
+from maskbus.worker.mask_source import AnsweredMasks, FoundMasks, MaskSource, TrackedMasks
+from maskbus.worker.pictures import Pictures, SlotReader, blank
 from maskbus.worker.progress import ProgressReport
 from maskbus.worker.prompt_reader import read
 from maskbus.worker.result_slot import ResultSlot
+from maskbus.worker.trackers import Step, Trackers
 from maskbus_wire import frames, prompts, replies
 
 Message = dict[str, Any]
@@ -30,9 +33,18 @@ Tell = Callable[[Message, list[Frame]], None]
 class Operations:
     """Answer jobs with one handler."""
 
-    def __init__(self, handler: Handler, embedder: Embedder, pictures: Pictures, slots: SlotReader, tell: Tell) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        embedder: Embedder,
+        trackers: Trackers,
+        pictures: Pictures,
+        slots: SlotReader,
+        tell: Tell,
+    ) -> None:
         self._handler = handler
         self._embedder = embedder
+        self._trackers = trackers
         self._pictures = pictures
         self._slots = slots
         self._tell = tell
@@ -40,6 +52,8 @@ class Operations:
     def answer(self, message: Message, job: CurrentJob) -> tuple[Message, list[Frame]]:
         """Return what the node is told of a job that is done, and the frames of its reply and its topics."""
         clock = Clock(message["received"])
+        if message["op"] == "track":
+            return self._track(message, job, clock)
         picture = message["image"]
         embedded = self._embedder.embed(message, job, clock)
         reply = {
@@ -50,7 +64,7 @@ class Operations:
             "cached": embedded.cached,
             **message["meta"],
         }
-        control: Message = {"type": "done", "job": job.number, "ahead": embedded.ahead}
+        control: Message = {"type": "done", "job": job.number, "ahead": embedded.ahead, "objects": []}
         if message["op"] == "embed":
             nbytes = int(embedded.embedding.nbytes)
             done = replies.Embedded(**reply, timings=clock.timings(), embedding_bytes=nbytes)
@@ -63,6 +77,7 @@ class Operations:
         else:
             masks = self._segment(message, embedded, job, clock)
             slot = self._result_slot(message)
+            reply["counts"] = _counts(message)
         with clock.stage("encode_ms"):
             encoder = MasksEncoder(masks, embedded.open_image)
         control["outputs"], payload = _encode(kind, reply, encoder, message["outputs"], job.number, clock, slot)
@@ -70,6 +85,58 @@ class Operations:
         if slot is not None:
             control["result"] = [slot.used, slot.checksum() if "checksum" in picture else None]
         return control, payload
+
+    def end_tracker(self, session: str) -> None:
+        """Forget what is followed for a stream that has ended."""
+        self._trackers.end(session)
+
+    def _track(self, message: Message, job: CurrentJob, clock: Clock) -> tuple[Message, list[Frame]]:
+        """Take the next frame of a stream, or change what is followed in the one that is there."""
+        picture = message["image"]
+        width, height = message["size"]
+        image = None
+        if picture is not None:
+            self._pictures.check(picture)
+            image, clock.decode_image_ms = self._pictures.open(picture, b"")
+        objects = [
+            (
+                one["object_id"],
+                read(
+                    msgspec.convert(one["prompt"], prompts.Prompt, builtin_types=(bytes,)),
+                    partial(self._blob, one),
+                    height,
+                    width,
+                    f"objects[{i}].prompt",
+                ),
+            )
+            for i, one in enumerate(message["objects"])
+        ]
+        job.check()
+        options = TrackerOptions(logits=message["logits"], extra=message["options"])
+        step = Step(message["session"], message["begin"], image, objects, message["remove"], options)
+        with clock.stage("decode_ms"):
+            tracked, notes = self._trackers.step(step, job)
+        # A tracker does not tell how stable its masks are.
+        unknown = np.zeros(len(tracked.object_ids), np.float32)
+        masks = Masks(tracked.masks, tracked.predicted_iou, unknown, tracked.logits)
+        check(masks, height, width, logits=message["logits"])
+        if len(tracked.present) != len(tracked.object_ids):
+            raise ValueError("The tracker does not tell of each object whether it is present.")
+        with clock.stage("encode_ms"):
+            encoder = MasksEncoder(TrackedMasks(tracked, masks), lambda: image or blank(height, width))
+        reply = {
+            "model": message["model"],
+            "width": width,
+            "height": height,
+            "notes": [*message["notes"], *notes],
+            "counts": _counts(message),
+            **message["meta"],
+        }
+        outputs, payload = _encode(replies.Masks, reply, encoder, message["outputs"], job.number, clock, None)
+        if picture is not None:
+            self._pictures.confirm(picture)
+        ids = [int(object_id) for object_id in tracked.object_ids]
+        return {"type": "done", "job": job.number, "ahead": [], "objects": ids, "outputs": outputs}, payload
 
     def _segment(self, message: Message, embedded: Embedded, job: CurrentJob, clock: Clock) -> MaskSource:
         height, width = message["image"]["height"], message["image"]["width"]
@@ -116,6 +183,11 @@ class Operations:
         slot = message["blobs"]
         start, end = slot["ranges"][index]
         return self._slots.view(slot["slot"], end)[start:end]
+
+
+def _counts(message: Message) -> replies.StreamCounts | None:
+    """Return what had become of a stream's frames when this one was handed over."""
+    return replies.StreamCounts(**message["counts"]) if "counts" in message else None
 
 
 def _encode(

@@ -18,7 +18,9 @@ _NO_LABELS = np.zeros((0,), np.int8)
 _NO_BOXES = np.zeros((0, 4), np.float32)
 
 
-def read(prompt: prompts.Prompt, blobs: Callable[[int], Buffer], height: int, width: int) -> Prompt:
+def read(
+    prompt: prompts.Prompt, blobs: Callable[[int], Buffer], height: int, width: int, path: str = "prompt"
+) -> Prompt:
     """Return the prompt in arrays.
 
     Args:
@@ -26,6 +28,7 @@ def read(prompt: prompts.Prompt, blobs: Callable[[int], Buffer], height: int, wi
         blobs: Returns the bytes of an attachment.
         height: Height of the image.
         width: Width of the image.
+        path: Where the prompt stands in its request.
 
     Raises:
         WireError: `invalid_value` where a mask or logits are not what they announce.
@@ -35,14 +38,16 @@ def read(prompt: prompts.Prompt, blobs: Callable[[int], Buffer], height: int, wi
         points=np.asarray(prompt.points, np.float32) if count else _NO_POINTS,
         labels=np.asarray(prompt.labels or [1] * count, np.int8) if count else _NO_LABELS,
         boxes=np.asarray(prompt.boxes, np.float32) if prompt.boxes else _NO_BOXES,
-        mask=None if prompt.mask is None else _mask(prompt.mask, blobs, height, width),
-        logits=None if prompt.logits is None else _logits(prompt.logits, blobs),
+        mask=None if prompt.mask is None else _mask(prompt.mask, blobs, height, width, f"{path}.mask"),
+        logits=None if prompt.logits is None else _logits(prompt.logits, blobs, f"{path}.logits"),
         texts=tuple(prompt.text),
         negative_texts=tuple(prompt.negative_text),
     )
 
 
-def _mask(mask: prompts.MaskPrompt, blobs: Callable[[int], Buffer], height: int, width: int) -> npt.NDArray[np.bool_]:
+def _mask(
+    mask: prompts.MaskPrompt, blobs: Callable[[int], Buffer], height: int, width: int, path: str
+) -> npt.NDArray[np.bool_]:
     try:
         data = blobs(mask.attachment or 0)
         if mask.encoding == "rle":
@@ -57,15 +62,15 @@ def _mask(mask: prompts.MaskPrompt, blobs: Callable[[int], Buffer], height: int,
             raise ValueError(f"{len(data)} bytes are not a mask of {width}×{height}, the image's size.")
         return np.frombuffer(data, np.uint8).reshape(height, width).astype(np.bool_)
     except ValueError as error:
-        raise WireError("invalid_value", str(error), "prompt.mask") from None
+        raise WireError("invalid_value", str(error), path) from None
 
 
-def _logits(logits: prompts.LogitsPrompt, blobs: Callable[[int], Buffer]) -> npt.NDArray[np.float32]:
+def _logits(logits: prompts.LogitsPrompt, blobs: Callable[[int], Buffer], path: str) -> npt.NDArray[np.float32]:
     data = blobs(logits.attachment or 0)
     height, width = logits.shape
     if len(data) != 4 * height * width:
-        raise WireError("invalid_value", f"{len(data)} bytes are not {width}×{height} float32.", "prompt.logits")
+        raise WireError("invalid_value", f"{len(data)} bytes are not {width}×{height} float32.", path)
     values = np.frombuffer(data, "<f4").reshape(height, width).astype(np.float32)
     if not np.isfinite(values).all():
-        raise WireError("invalid_value", "The logits are not all finite.", "prompt.logits")
+        raise WireError("invalid_value", "The logits are not all finite.", path)
     return values

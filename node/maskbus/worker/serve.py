@@ -19,6 +19,7 @@ from maskbus.worker.embedding_cache import EmbeddingCache
 from maskbus.worker.explain import explain
 from maskbus.worker.operations import Operations
 from maskbus.worker.pictures import Pictures, SlotReader
+from maskbus.worker.trackers import Trackers
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +97,24 @@ class _Worker:
         self._cache = EmbeddingCache(hello["embedding_bytes"], hello["embedding_ttl_s"])
         pictures = Pictures(self._slots, hello["max_pixels"])
         embedder = Embedder(handler, pictures, self._cache)
+        self._trackers = Trackers(handler, hello["tracker_bytes"])
         self._operations = Operations(
-            handler, embedder, pictures, self._slots, lambda control, payload: channel.send([pack(control), *payload])
+            handler,
+            embedder,
+            self._trackers,
+            pictures,
+            self._slots,
+            lambda control, payload: channel.send([pack(control), *payload]),
         )
 
     def run(self) -> None:
+        """Answer jobs until the node says stop."""
+        try:
+            self._answer_all()
+        finally:
+            self._trackers.close()
+
+    def _answer_all(self) -> None:
         swept = time.monotonic()
         while True:
             try:
@@ -110,6 +124,9 @@ class _Worker:
                 continue
             if message["type"] == "stop":
                 return
+            if message["type"] == "end_tracker":
+                self._operations.end_tracker(message["session"])
+                continue
             self._work(message)
             if time.monotonic() > swept + _SWEEP:
                 self._slots.forget_removed()

@@ -48,7 +48,7 @@ def test_built_in_models():
     echo = found.cards["echo"]
     assert echo.target == "maskbus.handlers.echo:EchoHandler"
     assert (echo.ready, echo.has_logits, echo.multimask, echo.devices) == (True, True, False, ("cpu",))
-    assert (echo.finds_everything, echo.tracks) == (True, False)
+    assert (echo.finds_everything, echo.tracks) == (True, True)
     assert "none" in echo.prompts
 
 

@@ -16,6 +16,7 @@ ECHO = "maskbus.handlers.echo:EchoHandler"
 def hello(directory, target=ECHO):
     message = {"type": "hello", "slots": str(directory), "weights_dir": "", "embedding_bytes": 0, "heartbeat_s": 100.0}
     message["embedding_ttl_s"] = 0.0
+    message["tracker_bytes"] = 1 << 20
     return message | {"max_pixels": 100, "model": "m", "handler": target, "device": "cpu", "threads": 0, "options": {}}
 
 

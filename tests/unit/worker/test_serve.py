@@ -45,6 +45,7 @@ class Worker:
             "weights_dir": "",
             "embedding_bytes": 1000,
             "embedding_ttl_s": 0.0,
+            "tracker_bytes": 1 << 20,
             "heartbeat_s": 1000.0,
         }
         defaults |= {"max_pixels": 1000, "model": "m", "handler": "it", "device": "cpu", "threads": 0, "options": {}}

@@ -1,0 +1,161 @@
+"""What the node knows of one open stream, besides the frames that wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from maskbus.scheduler import Job, Rules, Stream
+from maskbus_wire import replies, requests
+from maskbus_wire.frames import Envelope
+from maskbus_wire.image_checks import blob_bytes
+from maskbus_wire.limits import Limits
+from maskbus_wire.prompts import MaskPrompt, Prompt
+
+Payload = bytes | memoryview
+
+
+@dataclass(frozen=True)
+class Grab:
+    """A frame as it came."""
+
+    request: requests.StreamFrame
+    envelope: Envelope
+    attachments: Sequence[Payload]
+    route: Any
+    """Where its producer is told what went wrong."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An object that is to be prompted in the first frame."""
+
+    object: requests.TrackedObject
+    attachments: Sequence[Payload]
+    """Those that its mask refers to."""
+
+
+class OpenStream(Stream):
+    """One stream: its settings, its topics, and which worker follows its objects."""
+
+    def __init__(self, settings: requests.StreamOpen, session: str, now: float) -> None:
+        """Begin.
+
+        Args:
+            settings: What it was opened with; `model` names the model.
+            session: Name of its tracker.
+            now: Monotonic seconds.
+        """
+        super().__init__(settings.stream, rules_of(settings))
+        self.settings = settings
+        self.session = session
+        self.topic = f"masks/{settings.stream}/{settings.model}"
+        self.frames_topic = f"frames/{settings.stream}"
+        self.last_frame = now
+        self.route: Any = None
+        """Where the last frame came from."""
+        self.told = self.limit
+        """The limit that its producer knows."""
+        self.worker: int | None = None
+        """Number of the worker that follows its objects."""
+        self.pending: dict[int, Pending] = {}
+        self.objects: tuple[int, ...] = ()
+        self.size = (0, 0)
+        """Width and height of the last frame."""
+        self.last: dict[str, Any] = {"stamp": None, "frame_id": None, "seq": None}
+        """What the last frame that was looked at bore."""
+        self.job: Job | None = None
+        """That of the frame that is being looked at."""
+        self.last_error = ""
+        self.lost = ""
+        """Why its objects are lost, one sentence; empty while they are not."""
+
+    @property
+    def follows(self) -> bool:
+        """Tell whether a worker has a tracker for it."""
+        return self.worker is not None
+
+    def born(self, stamp: int | None, now: float, wall_ns: int) -> float:
+        """Return what a frame's age counts from, monotonic seconds."""
+        if stamp is None or self.settings.age_from == "receipt":
+            return now
+        return now - (wall_ns - stamp) / 1e9
+
+    def pend(self, objects: Sequence[requests.TrackedObject], attachments: Sequence[Payload], limits: Limits) -> None:
+        """Remember objects for the first frame. WireError where a mask's bytes are none."""
+        pending = {}
+        for i, one in enumerate(objects):
+            mask = one.prompt.mask
+            if mask is not None and mask.counts is None:
+                # The frames of the message go; only what is needed of them stays.
+                data = bytes(blob_bytes(mask, attachments, limits, f"objects[{i}].prompt.mask"))
+                kept = requests.TrackedObject(
+                    object_id=one.object_id,
+                    prompt=Prompt(mask=MaskPrompt(encoding=mask.encoding, attachment=0)),
+                )
+                pending[one.object_id] = Pending(kept, [data])
+            else:
+                pending[one.object_id] = Pending(one, ())
+        self.pending |= pending
+        if pending:
+            self.lost = ""
+
+    def followed_by(self, worker: int, seen: Sequence[int], message: dict[str, Any]) -> None:
+        """Note that a worker has done a step of the tracker."""
+        self.worker = worker
+        self.objects = tuple(seen)
+        for one in message["objects"]:
+            self.pending.pop(one["object_id"], None)
+        if self.objects:
+            self.lost = ""
+
+    def lose(self, reason: str) -> None:
+        """Note that the tracker is gone."""
+        if self.worker is not None:
+            self.worker = None
+            self.lost = f"The objects are lost; give them again. {reason}" if self.objects else ""
+            self.objects = ()
+
+    def plain_counts(self) -> dict[str, Any]:
+        """Return what has become of the frames so far, as plain values."""
+        return {"received": self.received, "answered": self.answered, "dropped": dict(self.dropped)}
+
+    def counts(self) -> replies.StreamCounts:
+        """Return the same typed."""
+        return replies.StreamCounts(**self.plain_counts())
+
+    def info(self, now: float, *, watched: bool) -> replies.StreamInfo:
+        """Describe the stream."""
+        rate_in, rate_out = self.rates(now)
+        median, late = self.percentiles()
+        return replies.StreamInfo(
+            stream=self.name,
+            model=self.settings.model,
+            topic=self.topic,
+            policy=self.settings.policy,
+            track=self.settings.track,
+            object_ids=list(self.objects),
+            width=self.size[0],
+            height=self.size[1],
+            counts=self.counts(),
+            under_way=self.under_way,
+            watched=watched,
+            rate_in=rate_in,
+            rate_out=rate_out,
+            p50_ms=median * 1e3,
+            p99_ms=late * 1e3,
+            idle_s=max(0.0, now - self.last_frame),
+            last_error=self.lost or self.last_error,
+        )
+
+
+def rules_of(settings: requests.StreamOpen) -> Rules:
+    """Return a stream's rules."""
+    return Rules(
+        policy=settings.policy,
+        max_fps=settings.max_fps or 0.0,
+        max_waiting=settings.max_waiting,
+        max_age=None if settings.max_age_ms is None else settings.max_age_ms / 1e3,
+        always=settings.always,
+    )
