@@ -28,11 +28,19 @@ def encode(mask: NDArray[np.bool_]) -> str:
 def encode_window(window: Window, height: int, width: int) -> str:
     """Return the same of a mask of `height` x `width` pixels that is cut to its box."""
     (x, y, w, h), inside = window
-    columns = np.zeros((height, w), np.bool_)
-    columns[y : y + h] = inside
-    toggles = find_toggles(columns) + x * height
-    if toggles.size % 2 and x + w < width:
-        toggles = np.append(toggles, (x + w) * height)
+    if h == height:
+        toggles = find_toggles(inside) + x * height
+        if toggles.size % 2 and x + w < width:
+            toggles = np.append(toggles, (x + w) * height)
+        return _compress(_runs_between(toggles, height * width))
+    # Where the box does not fill the columns, none of them runs on into the next: a row of background below the box
+    # ends each, and the toggles need only be told where the box lies.
+    closed = np.zeros((h + 1, w), np.bool_)
+    closed[:h] = inside
+    column, row = np.divmod(find_toggles(closed), h + 1)
+    toggles = (x + column) * height + y + row
+    if toggles.size and toggles[-1] == height * width:
+        toggles = toggles[:-1]
     return _compress(_runs_between(toggles, height * width))
 
 

@@ -168,7 +168,10 @@ class Admission:
             ) from None
 
     def _fill(self, job: Job, request: Work, attachments: Sequence[Payload]) -> None:
-        picture, size, kept = self._intake.take(job, request, attachments)
+        if job.grab is not None and job.grab.stowed is not None:
+            picture, size, kept = self._intake.take_stowed(job, job.grab.stowed)
+        else:
+            picture, size, kept = self._intake.take(job, request, attachments)
         meta = {
             "id": request.id,
             "stamp": request.stamp,

@@ -75,6 +75,7 @@ class Broker:
             config,
             self._limits,
             self._admission,
+            self._intake,
             leases,
             publisher,
             self._reply,

@@ -47,14 +47,26 @@ class ImageIntake:
         elif image.slot is not None:
             return self._leased_picture(job, request, image.slot)
         else:
-            data = image_checks.blob_bytes(image, attachments, self._limits, "image")
-            encoding, width, height, step = self._measure(image, data, "image")
-            slot = self.room(len(data))
-            _hold(job, slot)
-            slot.write(data)
-            name = new_image_id() if _keeps(request) else ""
-            kept = KeptImage(name, slot, len(data), encoding, width, height, step, {})
+            kept = self.stow(image, attachments, new_image_id() if _keeps(request) else "")
+            _hold(job, kept.slot)
         return _picture(kept), (kept.width, kept.height), kept if kept.image_id else None
+
+    def stow(self, image: Image, attachments: Sequence[Payload], name: str = "") -> KeptImage:
+        """Copy an image's bytes into shared memory, where the caller holds them once; `name` is its `image_id`, if any.
+
+        Raises:
+            WireError: with the path of what is wrong.
+        """
+        data = image_checks.blob_bytes(image, attachments, self._limits, "image")
+        encoding, width, height, step = self._measure(image, data, "image")
+        slot = self.room(len(data))
+        slot.write(data)
+        return KeptImage(name, slot, len(data), encoding, width, height, step, {})
+
+    def take_stowed(self, job: Job, stowed: KeptImage) -> Taken:
+        """Take in an image that is there already; `job` holds it as well from here on."""
+        _hold(job, stowed.slot.retain())
+        return _picture(stowed), (stowed.width, stowed.height), None
 
     def no_image(self, image_id: str, request: Request, path: str) -> WireError:
         """Return what is to be said of an image that is not kept here."""

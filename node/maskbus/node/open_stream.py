@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from maskbus.node.image_store import KeptImage
 from maskbus.scheduler import Job, Rules, Stream
 from maskbus_wire import replies, requests
 from maskbus_wire.frames import Envelope
@@ -25,6 +26,8 @@ class Grab:
     attachments: Sequence[Payload]
     route: Any
     """Where its producer is told what went wrong."""
+    stowed: KeptImage | None = None
+    """Its picture, where that is in the node's shared memory already."""
 
 
 @dataclass(frozen=True)

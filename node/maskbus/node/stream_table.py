@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 
 from maskbus.config import Config
 from maskbus.node.admission import Admission, Track, check_abilities, check_encodings
+from maskbus.node.image_intake import ImageIntake
 from maskbus.node.leases import Leases
 from maskbus.node.open_stream import Grab, OpenStream, rules_of
 from maskbus.node.publisher import Publisher
@@ -37,6 +39,7 @@ class StreamTable:
         config: Config,
         limits: Limits,
         admission: Admission,
+        intake: ImageIntake,
         leases: Leases,
         publisher: Publisher,
         reply: Reply,
@@ -50,6 +53,7 @@ class StreamTable:
             config: The node's.
             limits: The wire's, as the node is configured.
             admission: Makes jobs of frames.
+            intake: Takes in frames.
             leases: Where frames in shared memory are.
             publisher: Knows who subscribes.
             reply: Sends a message to a producer.
@@ -60,6 +64,7 @@ class StreamTable:
         self._config = config
         self._limits = limits
         self._admission = admission
+        self._intake = intake
         self._leases = leases
         self._publisher = publisher
         self._reply = reply
@@ -112,10 +117,9 @@ class StreamTable:
         stream = self.find(request.stream)
         grab = Grab(request, envelope, attachments, route)
         stream.route = route
-        hold = self._hold(request.image)
         if self._publisher.has_subscribers(stream.frames_topic):
             self._show(stream, grab)
-        born = stream.born(request.stamp, now, time.time_ns())
+        hold = self._hold(request.image)
         nbytes = sum(map(len, attachments))
         self._waiting_bytes += nbytes
 
@@ -123,7 +127,7 @@ class StreamTable:
             self._waiting_bytes -= nbytes
             hold()
 
-        frame = Frame(grab, nbytes, now, born, let_go)
+        frame = Frame(grab, nbytes, now, stream.born(request.stamp, now, time.time_ns()), let_go)
         replaced = 0 if stream.rules.policy == "every" else stream.waiting_bytes
         if self._waiting_bytes - replaced > self._config.stream_bytes:
             stream.refuse(frame, "memory")
@@ -132,6 +136,8 @@ class StreamTable:
                 stream.offer(frame)
             except OverLimit:
                 raise WireError("busy", f"More than {stream.limit} frames have been sent.") from None
+            if stream.busy and stream.rules.policy == "every" and request.image.slot is None:
+                self._stow(frame)
             self._line(stream).enter(stream, now)
         self._credit(stream)
         if not request.ack:
@@ -370,6 +376,21 @@ class StreamTable:
         self._publisher.forget(stream.topic)
         if stream.settings.track:
             self._end_tracker(stream.settings.model, stream.session)
+
+    def _stow(self, frame: Frame) -> None:
+        """Copy a frame that will be looked at for sure into shared memory, while the worker is at the one before."""
+        grab: Grab = frame.content
+        try:
+            stowed = self._intake.stow(grab.request.image, grab.attachments)
+        except WireError:
+            return  # when its turn comes there may be room; or its producer is told what is wrong with it
+        let_go = frame.let_go
+
+        def also() -> None:
+            stowed.slot.release()
+            let_go()
+
+        frame.content, frame.let_go = dataclasses.replace(grab, attachments=(), stowed=stowed), also
 
     def _hold(self, image: Image) -> Callable[[], None]:
         """Have a slot of shared memory stay as it is while its frame waits."""

@@ -51,7 +51,7 @@ class AnsweredMasks(MaskSource):
     def __init__(self, masks: Masks) -> None:
         self._masks = masks
         windows = [geometry.window(mask) for mask in masks.masks]
-        areas = [geometry.area(mask) for mask in masks.masks]
+        areas = [geometry.area(inside) for _, inside in windows]
         height, width = masks.masks.shape[1:]
         super().__init__(height, width, windows, areas)
 
@@ -62,7 +62,7 @@ class AnsweredMasks(MaskSource):
 
     def counts(self, i: int) -> str:
         """Return a mask as COCO's compressed run lengths."""
-        return rle.encode(self._masks.masks[i])
+        return rle.encode_window(self.windows[i], self.height, self.width)
 
     def said(self, i: int) -> dict[str, Any]:
         """Return the fields of `replies.Mask` that are not its shape."""
