@@ -157,10 +157,12 @@ def sayable(vector):
     message = vector["message"]
     if message.get("inline"):
         return False
-    if any(isinstance(value, (dict, list)) or value is None for value in message.get("options", {}).values()):
+    if any(isinstance(value, (dict, list)) or value is None for value in (message.get("options") or {}).values()):
         return False
     prompt = message.get("prompt") or {}
-    blobs = [blob for blob in (message.get("image"), prompt.get("mask"), prompt.get("logits")) if blob is not None]
+    masks = [one["prompt"]["mask"] for one in message.get("objects", [])]
+    named = (message.get("image"), prompt.get("mask"), prompt.get("logits"), *masks)
+    blobs = [blob for blob in named if blob is not None]
     if any(blob[name] is not None for blob in blobs for name in ("data", "base64")):
         return False
     indices = [blob["attachment"] for blob in blobs if blob["attachment"] is not None]
@@ -199,6 +201,9 @@ def resolve(value, attachments):
     content = {"$hex": data.hex()}
     if "shape" in value:
         return {"bytes": content, "shape": value["shape"], "dtype": value["dtype"]}
+    if "image_id" in value:  # the picture of a published frame
+        sides = {name: value[name] or 0 for name in ("width", "height", "step")}
+        return {"bytes": content, "encoding": value["encoding"], **sides}
     return content
 
 

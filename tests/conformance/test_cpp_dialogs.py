@@ -85,8 +85,11 @@ class Interpreted:
 def assert_agrees(plain, found, attachments, where):
     if isinstance(plain, dict) and plain.keys() & {"attachment", "data"}:
         data = plain["data"] if "data" in plain else attachments[plain["attachment"]]
-        content = found["bytes"] if "shape" in plain else found
+        content = found["bytes"] if plain.keys() & {"shape", "encoding"} else found
         assert content == {"$hex": data.hex()}, where
+        if "encoding" in plain:  # the picture of a published frame
+            rest = {name: value for name, value in plain.items() if name not in {"attachment", "data"}}
+            assert_agrees(rest, found, attachments, where)
     elif isinstance(plain, dict):
         for name, value in plain.items():
             assert name in found, f"{where}.{name}"

@@ -53,7 +53,7 @@ def made(monkeypatch):
 
     for name, real in list(answer._BLOBS.items()):
         monkeypatch.setitem(answer._BLOBS, name, counted(name, real))
-    for module, name in ((rle, "encode"), (answer.polygon, "encode"), (answer.label_map, "encode_windows")):
+    for module, name in ((rle, "encode_window"), (answer.polygon, "encode"), (answer.label_map, "encode_windows")):
         real = getattr(module, name)
         monkeypatch.setattr(module, name, counted(module.__name__.rpartition(".")[2], real))
     return counts

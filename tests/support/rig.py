@@ -123,7 +123,7 @@ class Rig:
                     width=1,
                     height=1,
                     id=job["meta"]["id"],
-                    image_id=job["image"]["key"] or None,
+                    image_id=(job["image"] or {}).get("key") or None,
                     masks=[],
                     encodings=list(output["encodings"]),
                     **fields,

@@ -232,3 +232,17 @@ def test_local_endpoints(endpoint):
 
 def test_host_name_that_only_begins_like_this_machine_s_address():
     assert "allow_remote" in refused(flags={"bind": ["tcp://127.evil.example:7710"]})
+
+
+def test_settings_of_streams(write):
+    config = load(
+        file=write("streams = 3\nstream_idle_s = 0.5\n"),
+        environment={"MASKBUS_STREAM_BYTES": "1000", "MASKBUS_TRACKER_BYTES": "2000"},
+    ).config
+    assert (config.streams, config.stream_idle_s, config.stream_bytes, config.tracker_bytes) == (3, 0.5, 1000, 2000)
+
+
+@pytest.mark.parametrize("name", ["streams", "stream_idle_s", "stream_bytes", "tracker_bytes"])
+def test_settings_of_streams_are_more_than_nothing(name):
+    assert name in refused(flags={name: 0})
+    assert name in refused(flags={name: -1})

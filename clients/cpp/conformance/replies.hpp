@@ -88,6 +88,16 @@ Json told(const maskbus::wire::Opened& opened) {
     return reply ? Json{{"message", show::json(*reply)}} : refusal(reply.error());
 }
 
+inline Json of_streams(const maskbus::wire::Opened& opened, std::string_view name) {
+    return name == "stream.open"     ? told<maskbus::StreamOpened>(opened)
+           : name == "stream.frame"  ? told<maskbus::StreamFrameTaken>(opened)
+           : name == "stream.credit" ? told<maskbus::StreamCredit>(opened)
+           : name == "stream.update" ? told<maskbus::StreamUpdated>(opened)
+           : name == "stream.close"  ? told<maskbus::StreamClosed>(opened)
+           : name == "stream.list"   ? told<maskbus::Streams>(opened)
+                                     : told<maskbus::PublishedFrame>(opened);
+}
+
 /// Answer with the wire's own codes, which `maskbus::wire` turns into `protocol`.
 inline Json read(const maskbus::wire::Opened& opened) {
     const auto name = maskbus::detail::reply_name(opened);
@@ -128,7 +138,8 @@ inline Json read(const maskbus::wire::Opened& opened) {
                  : *name == "describe" ? told<maskbus::Models>(opened)
                  : *name == "ping"     ? told<maskbus::Pong>(opened)
                  : *name == "stats"    ? told<maskbus::Statistics>(opened)
-                                       : told<maskbus::Cancelled>(opened);
+                 : *name == "cancel"   ? told<maskbus::Cancelled>(opened)
+                                       : of_streams(opened, *name);
     return found;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
@@ -68,44 +69,62 @@ public:
     }
 
     maskbus::Prompt prompt() {
-        maskbus::Prompt prompt;
-        if (fields_.find("prompt") == nullptr) {
-            return prompt;
+        return prompt(fields_);
+    }
+
+    maskbus::StreamOptions stream_options() {
+        using maskbus::StreamPolicy;
+        maskbus::StreamOptions options;
+        options.model = get<std::string>("model");
+        options.prompt = prompt();
+        options.multimask = get<bool>("multimask");
+        options.track = get<bool>("track");
+        options.objects = objects();
+        options.encodings = encodings(get<std::vector<std::string>>("encodings", {"rle"}));
+        if (get<bool>("inline")) {
+            throw Unsayable{"bytes of the results in their header"};
         }
-        const Fields fields = inner(fields_, "prompt");
-        for (const auto& [x, y] : get<std::vector<std::array<double, 2>>>(fields, "points")) {
-            prompt.points.push_back({x, y});
+        options.policy = named(get<std::string>("policy", "newest"),
+                               {StreamPolicy::newest, StreamPolicy::every, StreamPolicy::sample});
+        options.max_fps = get<std::optional<double>>("max_fps");
+        options.max_waiting = get<std::int64_t>("max_waiting", 8);
+        options.max_age = milliseconds("max_age_ms");
+        options.age_from =
+            named(get<std::string>("age_from", "receipt"), {maskbus::AgeFrom::receipt, maskbus::AgeFrom::stamp});
+        options.frame_deadline = milliseconds("deadline_ms");
+        options.always = get<bool>("always");
+        options.idle = milliseconds("idle_ms");
+        if (const Object* found = fields_.find("options")) {
+            options.options = own_options(*found);
         }
-        for (const std::int64_t label : get<std::vector<std::int64_t>>(fields, "labels")) {
-            prompt.labels.push_back(static_cast<int>(label));
+        return options;
+    }
+
+    maskbus::FrameOptions frame_options() {
+        maskbus::FrameOptions options;
+        options.stamp = get<std::optional<std::int64_t>>("stamp");
+        options.frame_id = get<std::optional<std::string>>("frame_id");
+        options.seq = get<std::optional<std::int64_t>>("seq");
+        return options;
+    }
+
+    maskbus::StreamUpdate stream_update() {
+        maskbus::StreamUpdate update;
+        if (fields_.find("prompt") != nullptr) {
+            update.prompt = prompt();
         }
-        for (const auto& [x0, y0, x1, y1] : get<std::vector<std::array<double, 4>>>(fields, "boxes")) {
-            prompt.boxes.push_back({x0, y0, x1, y1});
+        update.objects = objects();
+        update.remove = get<std::vector<std::int64_t>>("remove");
+        if (const auto names = get<std::optional<std::vector<std::string>>>("encodings")) {
+            update.encodings = encodings(*names);
         }
-        if (fields.find("mask") != nullptr) {
-            const Fields mask = inner(fields, "mask");
-            auto& found = prompt.mask.emplace();
-            found.encoding = encoding(get<std::string>(mask, "encoding"));
-            found.counts = get<std::string>(mask, "counts");
-            if (mask.find("attachment") != nullptr || mask.find("data") != nullptr || mask.find("base64") != nullptr) {
-                found.bytes = attachment(mask);
-            }
+        update.max_fps = get<std::optional<double>>("max_fps");
+        update.max_age = milliseconds("max_age_ms");
+        update.always = get<std::optional<bool>>("always");
+        if (const Object* found = fields_.find("options")) {
+            update.options = own_options(*found);
         }
-        if (fields.find("logits") != nullptr) {
-            const Fields logits = inner(fields, "logits");
-            auto& found = prompt.logits.emplace();
-            if (logits.find("shape") == nullptr) {
-                throw Unsayable{"logits without a shape"};
-            }
-            const auto shape = get<std::array<std::int64_t, 2>>(logits, "shape");
-            found.shape = {static_cast<int>(shape[0]), static_cast<int>(shape[1])};
-            if (logits.find("attachment") != nullptr || logits.find("data") != nullptr) {
-                found.bytes = attachment(logits);
-            }
-        }
-        prompt.text = get<std::vector<std::string>>(fields, "text");
-        prompt.negative_text = get<std::vector<std::string>>(fields, "negative_text");
-        return prompt;
+        return update;
     }
 
     template <class Options>
@@ -121,10 +140,7 @@ public:
 
     template <class Options>
     void masks_wanted(Options& options) {
-        options.encodings.clear();
-        for (const std::string& name : get<std::vector<std::string>>("encodings", {"rle"})) {
-            options.encodings.push_back(encoding(name));
-        }
+        options.encodings = encodings(get<std::vector<std::string>>("encodings", {"rle"}));
         options.keep = get<bool>("keep");
         options.publish = get<std::optional<std::string>>("publish");
         if (get<bool>("inline")) {
@@ -170,13 +186,7 @@ public:
         masks_wanted(options);
         options.multimask = get<bool>("multimask");
         if (const Object* found = fields_.find("options")) {
-            if (found->type != msgpack::type::MAP) {
-                throw Unsayable{"options that are no map"};
-            }
-            for (std::uint32_t i = 0; i < found->via.map.size; ++i) {
-                const auto& [key, value] = found->via.map.ptr[i];
-                options.options[std::string(text_of(key))] = option(value);
-            }
+            options.options = own_options(*found);
         }
         return options;
     }
@@ -205,6 +215,92 @@ private:
             throw Unsayable{std::string(name) + " that is no map"};
         }
         return {in_, *found, root_};
+    }
+
+    maskbus::Prompt prompt(const Fields& outer) {
+        maskbus::Prompt prompt;
+        if (outer.find("prompt") == nullptr) {
+            return prompt;
+        }
+        const Fields fields = inner(outer, "prompt");
+        for (const auto& [x, y] : get<std::vector<std::array<double, 2>>>(fields, "points")) {
+            prompt.points.push_back({x, y});
+        }
+        for (const std::int64_t label : get<std::vector<std::int64_t>>(fields, "labels")) {
+            prompt.labels.push_back(static_cast<int>(label));
+        }
+        for (const auto& [x0, y0, x1, y1] : get<std::vector<std::array<double, 4>>>(fields, "boxes")) {
+            prompt.boxes.push_back({x0, y0, x1, y1});
+        }
+        if (fields.find("mask") != nullptr) {
+            const Fields mask = inner(fields, "mask");
+            auto& found = prompt.mask.emplace();
+            found.encoding = encoding(get<std::string>(mask, "encoding"));
+            found.counts = get<std::string>(mask, "counts");
+            if (mask.find("attachment") != nullptr || mask.find("data") != nullptr || mask.find("base64") != nullptr) {
+                found.bytes = attachment(mask);
+            }
+        }
+        if (fields.find("logits") != nullptr) {
+            const Fields logits = inner(fields, "logits");
+            auto& found = prompt.logits.emplace();
+            if (logits.find("shape") == nullptr) {
+                throw Unsayable{"logits without a shape"};
+            }
+            const auto shape = get<std::array<std::int64_t, 2>>(logits, "shape");
+            found.shape = {static_cast<int>(shape[0]), static_cast<int>(shape[1])};
+            if (logits.find("attachment") != nullptr || logits.find("data") != nullptr) {
+                found.bytes = attachment(logits);
+            }
+        }
+        prompt.text = get<std::vector<std::string>>(fields, "text");
+        prompt.negative_text = get<std::vector<std::string>>(fields, "negative_text");
+        return prompt;
+    }
+
+    std::vector<maskbus::TrackedObject> objects() {
+        std::vector<maskbus::TrackedObject> objects;
+        const Object* list = fields_.find("objects");
+        if (list == nullptr) {
+            return objects;
+        }
+        if (list->type != msgpack::type::ARRAY) {
+            throw Unsayable{"objects that are no array"};
+        }
+        for (std::uint32_t i = 0; i < list->via.array.size; ++i) {
+            const Fields fields(in_, list->via.array.ptr[i], root_);
+            maskbus::TrackedObject object;
+            fields.required("object_id", object.object_id);
+            require_sound();
+            object.prompt = prompt(fields);
+            objects.push_back(std::move(object));
+        }
+        return objects;
+    }
+
+    std::optional<std::chrono::milliseconds> milliseconds(const char* name) {
+        const auto count = get<std::optional<std::int64_t>>(name);
+        return count ? std::optional<std::chrono::milliseconds>(*count) : std::nullopt;
+    }
+
+    static std::vector<maskbus::MaskEncoding> encodings(const std::vector<std::string>& names) {
+        std::vector<maskbus::MaskEncoding> found;
+        for (const std::string& name : names) {
+            found.push_back(encoding(name));
+        }
+        return found;
+    }
+
+    static std::map<std::string, maskbus::OptionValue> own_options(const Object& map) {
+        if (map.type != msgpack::type::MAP) {
+            throw Unsayable{"options that are no map"};
+        }
+        std::map<std::string, maskbus::OptionValue> options;
+        for (std::uint32_t i = 0; i < map.via.map.size; ++i) {
+            const auto& [key, value] = map.via.map.ptr[i];
+            options[std::string(text_of(key))] = option(value);
+        }
+        return options;
     }
 
     static void alone(const Fields& fields, std::string_view allowed) {
@@ -356,6 +452,25 @@ inline maskbus::Result<maskbus::wire::Message> again(const maskbus::wire::Opened
     }
     if (operation == "stats") {
         return maskbus::wire::stats(id);
+    }
+    if (operation == "stream.open") {
+        const std::string stream = text("stream");
+        return maskbus::wire::stream_open(stream, reader.stream_options(), id);
+    }
+    if (operation == "stream.frame") {
+        const std::string stream = text("stream");
+        const auto image = reader.image();
+        return maskbus::wire::stream_frame(stream, image, reader.frame_options(), id, reader.get<bool>("ack"));
+    }
+    if (operation == "stream.update") {
+        const std::string stream = text("stream");
+        return maskbus::wire::stream_update(stream, reader.stream_update(), id);
+    }
+    if (operation == "stream.close") {
+        return maskbus::wire::stream_close(text("stream"), id);
+    }
+    if (operation == "stream.list") {
+        return maskbus::wire::stream_list(id);
     }
     throw Unsayable{"an operation that the client does not have: " + operation};
 }

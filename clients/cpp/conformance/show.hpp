@@ -181,6 +181,62 @@ inline Json json(const maskbus::Statistics& value) {
             {"unanswerable", value.unanswerable}};
 }
 
+inline Json json(const maskbus::StreamCounts& value) {
+    return {{"received", value.received}, {"answered", value.answered}, {"dropped", json(value.dropped)}};
+}
+
+inline Json json(const maskbus::StreamOpened& value) {
+    return {{"id", value.id},
+            {"stream", value.stream},
+            {"model", value.model},
+            {"topic", value.topic},
+            {"frames_topic", value.frames_topic},
+            {"resumed", value.resumed},
+            {"limit", json(value.limit)}};
+}
+
+inline Json json(const maskbus::StreamFrameTaken& value) {
+    return {{"id", value.id}, {"stream", value.stream}, {"seq", json(value.seq)}, {"limit", json(value.limit)}};
+}
+inline Json json(const maskbus::StreamCredit& value) {
+    return {{"id", value.id}, {"stream", value.stream}, {"limit", value.limit}};
+}
+inline Json json(const maskbus::StreamUpdated& value) {
+    return {{"id", value.id}, {"stream", value.stream}, {"seq", json(value.seq)}};
+}
+inline Json json(const maskbus::StreamClosed& value) {
+    return {{"id", value.id}, {"stream", value.stream}, {"counts", json(value.counts)}};
+}
+
+inline Json json(const maskbus::StreamInfo& value) {
+    return {{"stream", value.stream},       {"model", value.model},          {"topic", value.topic},
+            {"policy", value.policy},       {"track", value.track},          {"object_ids", json(value.object_ids)},
+            {"width", value.width},         {"height", value.height},        {"counts", json(value.counts)},
+            {"under_way", value.under_way}, {"watched", value.watched},      {"rate_in", value.rate_in},
+            {"rate_out", value.rate_out},   {"p50_ms", value.p50_ms},        {"p99_ms", value.p99_ms},
+            {"idle_s", value.idle_s},       {"last_error", value.last_error}};
+}
+
+inline Json json(const maskbus::Streams& value) {
+    return {{"id", value.id}, {"streams", json(value.streams)}};
+}
+
+/// What is not there is 0: the image as the client's functions have it.
+inline Json json(const maskbus::PublishedFrame& value) {
+    return {{"id", value.id},
+            {"stream", value.stream},
+            {"topic", value.topic},
+            {"image",
+             {{"bytes", json(value.data)},
+              {"encoding", name_of(value.encoding)},
+              {"width", value.width},
+              {"height", value.height},
+              {"step", value.step}}},
+            {"stamp", json(value.stamp)},
+            {"frame_id", json(value.frame_id)},
+            {"seq", json(value.seq)}};
+}
+
 inline Json json(const maskbus::BoundingBox& value) {
     return {value.x, value.y, value.width, value.height};
 }
@@ -200,6 +256,8 @@ inline Json json(const maskbus::Mask& value) {
             {"similarity", json(value.similarity())},
             {"point", json(value.point())},
             {"crop_box", json(value.crop_box())},
+            {"object_id", json(value.object_id())},
+            {"present", json(value.present())},
             {"rle", rle ? Json{{"size", {value.height(), value.width()}}, {"counts", rle->text()}} : Json()},
             {"bits", json(value.bits())},
             {"bits+zlib", json(value.bits_zlib())},
@@ -230,7 +288,8 @@ inline Json json(const maskbus::Segmentation& value) {
             {"result", json(value.result())},
             {"topic", json(value.topic())},
             {"published", json(value.published())},
-            {"retained", value.retained()}};
+            {"retained", value.retained()},
+            {"counts", json(value.counts())}};
 }
 
 inline Json json(const maskbus::Progress& value) {

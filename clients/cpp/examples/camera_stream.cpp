@@ -1,4 +1,5 @@
-// A camera and a viewer in one program: frames go out as fast as the node takes them, masks come in over a topic.
+// A camera and a viewer in one program: frames go out as a stream, the node follows one object in them, and its masks
+// come in over a topic.
 //
 // The camera is a disc that moves over a dark picture; with -DMASKBUS_EXAMPLE_CAMERA and OpenCV's videoio, a real one.
 
@@ -8,14 +9,12 @@
 #include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
-#include <future>
 #include <iostream>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include <maskbus/maskbus.hpp>
@@ -31,18 +30,21 @@ namespace {
 using Clock = std::chrono::system_clock;
 
 constexpr const char* usage =
-    "usage: camera_stream [--endpoint E] [--model M] [--frames N] [--rate R] [--width W] [--height H] [--topic T]"
+    "usage: camera_stream [--endpoint E] [--model M] [--frames N] [--rate R] [--width W] [--height H] [--stream S]"
     " [--camera C]\n"
     "\n"
-    "Send frames with a moving disc, and a click into it, publish the masks under a topic, and print a line for each "
-    "that\n"
-    "comes back over it: number of the frame, area of the mask in pixels, time since the frame was taken.\n"
-    "A frame that is overtaken by a newer one before the node takes it is never sent.\n"
+    "Send frames with a moving disc, click into it in the first one, and print a line for each frame in which the "
+    "node\n"
+    "has followed it: number of the frame, area of the mask in pixels, time since the frame was taken.\n"
+    "A frame that is overtaken by a newer one before its turn comes is dropped, and counted.\n"
     "E: tcp://host:port or ipc://path (default: MASKBUS_ENDPOINT, else tcp://127.0.0.1:7710).\n"
-    "M: one of the node's models (default: the node's own). N: frames to take (default: 100; 0: for ever).\n"
-    "R: frames a second (default: 30). W, H: pixels (default: 640, 480). T: topic (default: masks/camera).\n"
+    "M: one of the node's models that track (default: the node's own). N: frames to take (default: 100; 0: for ever).\n"
+    "R: frames a second (default: 30). W, H: pixels (default: 640, 480). S: name of the stream (default: camera).\n"
     "C: number of a camera, where this was built with OpenCV, clicked on in its centre; default: the disc.\n"
     "Exit status: 0, 1 where frames could not be segmented, 2 for a wrong command line.";
+
+/// The only object that is followed.
+constexpr std::int64_t object_id = 1;
 
 /// One picture, and where to click.
 struct Frame {
@@ -50,7 +52,6 @@ struct Frame {
     std::uint32_t height = 0;
     std::vector<std::uint8_t> pixels;  // bgr8
     maskbus::Point click;
-    std::int64_t seq = 0;
     Clock::time_point taken;
 
     [[nodiscard]] maskbus::ImageView view() const {
@@ -59,14 +60,13 @@ struct Frame {
 };
 
 /// Draw a disc that goes round once in a hundred frames.
-Frame draw(std::int64_t seq, std::uint32_t width, std::uint32_t height) {
+Frame draw(std::int64_t number, std::uint32_t width, std::uint32_t height) {
     Frame frame;
     frame.width = width;
     frame.height = height;
-    frame.seq = seq;
     frame.pixels.assign(std::size_t{3} * width * height, 40);
     const double radius = 0.15 * std::min(width, height);
-    const double angle = 2 * 3.141592653589793 * static_cast<double>(seq % 100) / 100;
+    const double angle = 2 * 3.141592653589793 * static_cast<double>(number % 100) / 100;
     frame.click = {width * (0.5 + std::cos(angle) / 4), height * (0.5 + std::sin(angle) / 4)};
     for (std::uint32_t y = 0; y < height; ++y) {
         for (std::uint32_t x = 0; x < width; ++x) {
@@ -82,63 +82,78 @@ Frame draw(std::int64_t seq, std::uint32_t width, std::uint32_t height) {
     return frame;
 }
 
-/// Where the camera leaves its newest frame, and the sender finds it.
-class Newest {
-public:
-    void put(Frame frame) {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        skipped_ += frame_ ? 1 : 0;
-        frame_ = std::move(frame);
-        changed_.notify_one();
-    }
-    void end() {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        ended_ = true;
-        changed_.notify_one();
-    }
-    /// Wait for a frame; nothing once the camera has ended.
-    std::optional<Frame> take() {
-        std::unique_lock<std::mutex> lock(mutex_);
-        changed_.wait(lock, [this] { return frame_ || ended_; });
-        return std::exchange(frame_, std::nullopt);
-    }
-    [[nodiscard]] int skipped() {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        return skipped_;
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::optional<Frame> frame_;
-    bool ended_ = false;
-    int skipped_ = 0;
-};
-
 int fail(const std::string& problem) {
     std::cerr << "camera_stream: " << problem << "\n";
     return EXIT_FAILURE;
 }
+
+/// Where frames come from, one after the other, as fast as they are due.
+class Camera {
+public:
+    Camera(std::uint32_t width, std::uint32_t height, double rate)
+        : width_(width), height_(height), period_(1 / rate) {}
+
+#ifdef MASKBUS_EXAMPLE_CAMERA
+    /// Use a real one; say whether it is there.
+    bool open(int number) {
+        return camera_.open(number);
+    }
+#endif
+
+    /// Wait for the next frame; null where the camera has ended. Frames are shared: one lives until it has been sent.
+    std::shared_ptr<const Frame> take() {
+#ifdef MASKBUS_EXAMPLE_CAMERA
+        if (camera_.isOpened()) {
+            cv::Mat picture;
+            if (!camera_.read(picture)) {
+                return nullptr;
+            }
+            Frame frame;
+            frame.width = static_cast<std::uint32_t>(picture.cols);
+            frame.height = static_cast<std::uint32_t>(picture.rows);
+            frame.pixels.assign(picture.datastart, picture.dataend);
+            frame.click = {frame.width / 2.0, frame.height / 2.0};
+            frame.taken = Clock::now();
+            return std::make_shared<const Frame>(std::move(frame));
+        }
+#endif
+        std::this_thread::sleep_until(due_);
+        due_ += std::chrono::duration_cast<std::chrono::steady_clock::duration>(period_);
+        return std::make_shared<const Frame>(draw(number_++, width_, height_));
+    }
+
+private:
+    std::uint32_t width_;
+    std::uint32_t height_;
+    std::chrono::duration<double> period_;
+    std::chrono::steady_clock::time_point due_ = std::chrono::steady_clock::now();
+    std::int64_t number_ = 0;
+#ifdef MASKBUS_EXAMPLE_CAMERA
+    cv::VideoCapture camera_;
+#endif
+};
 
 /// Looks at what comes over the topic.
 class Viewer {
 public:
     /// Print a line.
     void show(const maskbus::Segmentation& masks) {
-        const auto taken = std::chrono::nanoseconds(masks.stamp().value_or(0));
-        if (taken < begin_) {
-            return;  // the topic's last value, from before this program
+        std::int64_t area = 0;
+        for (const maskbus::Mask& mask : masks.masks()) {
+            area += mask.object_id() == object_id ? mask.area() : 0;
         }
-        const auto mask = masks.best();
+        const auto taken = std::chrono::nanoseconds(masks.stamp().value_or(0));
         const std::chrono::duration<double, std::milli> latency = Clock::now().time_since_epoch() - taken;
         const std::int64_t seq = masks.seq().value_or(-1);
-        std::cout << "seq " << seq << ", area " << (mask ? mask->area() : 0) << ", latency " << latency.count() << " ms"
-                  << std::endl;
+        std::cout << "seq " << seq << ", area " << area << ", latency " << latency.count() << " ms" << std::endl;
+        for (const std::string& note : masks.notes()) {
+            std::cout << note << std::endl;
+        }
         const std::lock_guard<std::mutex> lock(mutex_);
         last_ = seq;
         changed_.notify_one();
     }
-    /// Wait a moment for a frame to have been shown: masks come over the topic a little after, or before, the answer.
+    /// Wait a moment for a frame to have been shown.
     void wait_for(std::int64_t seq) {
         std::unique_lock<std::mutex> lock(mutex_);
         changed_.wait_for(lock, std::chrono::seconds(2), [&] { return last_ >= seq; });
@@ -147,74 +162,19 @@ public:
 private:
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::chrono::nanoseconds begin_ = Clock::now().time_since_epoch();
     std::int64_t last_ = -1;
-};
-
-/// What is under way: so many frames that neither the network nor the node ever waits, and no more.
-class Sender {
-public:
-    Sender(maskbus::Client& client, std::string model, std::string topic)
-        : client_(client), model_(std::move(model)), topic_(std::move(topic)) {}
-
-    void send(Frame frame) {
-        while (under_way_.size() >= at_once) {
-            settle();
-        }
-        const auto kept = std::make_shared<const Frame>(std::move(frame));
-        maskbus::SegmentOptions options;
-        options.model = model_;
-        options.lane = maskbus::Lane::stream;
-        options.stream = "camera";
-        options.seq = kept->seq;
-        options.stamp = std::chrono::duration_cast<std::chrono::nanoseconds>(kept->taken.time_since_epoch()).count();
-        options.publish = topic_;
-        maskbus::Prompt prompt;
-        prompt.points = {kept->click};
-        under_way_.push_back(client_.segment_async(kept->view(), prompt, options, kept));
-    }
-    /// Wait for the oldest.
-    void settle() {
-        const auto masks = under_way_.front().get();
-        under_way_.erase(under_way_.begin());
-        if (masks) {
-            last_answered = masks->seq().value_or(-1);
-        } else {
-            ++failed;
-            fail(masks.error().message);
-        }
-    }
-    void settle_all() {
-        while (!under_way_.empty()) {
-            settle();
-        }
-    }
-
-    int failed = 0;
-    /// Number of the frame that was answered last.
-    std::int64_t last_answered = -1;
-
-private:
-    static constexpr std::size_t at_once = 2;
-
-    maskbus::Client& client_;
-    std::string model_;
-    std::string topic_;
-    std::vector<std::future<maskbus::Result<maskbus::Segmentation>>> under_way_;
 };
 
 }  // namespace
 
 int main(int count, char** texts) {
     const Arguments arguments(count, texts, usage, 0,
-                              {"endpoint", "model", "frames", "rate", "width", "height", "topic", "camera"});
+                              {"endpoint", "model", "frames", "rate", "width", "height", "stream", "camera"});
     const auto frames = static_cast<std::int64_t>(arguments.number("frames", 100, 0, 1e15));
-    const std::chrono::duration<double> period(1 / arguments.number("rate", 30, 0.01, 10'000));
-    const auto width = static_cast<std::uint32_t>(arguments.number("width", 640, 1, 8'000));
-    const auto height = static_cast<std::uint32_t>(arguments.number("height", 480, 1, 8'000));
-    const std::string topic = arguments.text("topic", "masks/camera");
+    Camera camera(static_cast<std::uint32_t>(arguments.number("width", 640, 1, 8'000)),
+                  static_cast<std::uint32_t>(arguments.number("height", 480, 1, 8'000)),
+                  arguments.number("rate", 30, 0.01, 10'000));
 #ifdef MASKBUS_EXAMPLE_CAMERA
-    cv::VideoCapture camera;
     if (const std::string number = arguments.text("camera", ""); !number.empty()) {
         if (!camera.open(static_cast<int>(arguments.number("camera", 0, 0, 99)))) {
             return fail("camera " + number + " cannot be opened.");
@@ -232,54 +192,51 @@ int main(int count, char** texts) {
     if (!client) {
         return fail(client.error().message);
     }
-    maskbus::SubscribeOptions wanted;
-    wanted.newest = true;
+    std::shared_ptr<const Frame> frame = camera.take();
+    if (frame == nullptr) {
+        return fail("the camera has no frames.");
+    }
+    maskbus::StreamOptions options;
+    options.model = arguments.text("model", "");
+    options.objects = {{object_id, {{frame->click}}}};
+    options.always = true;  // the click is into the first frame, whether or not the node has heard of the viewer by then
+    auto stream = client->open_stream(arguments.text("stream", "camera"), options);
+    if (!stream) {
+        return fail(stream.error().message);
+    }
+    maskbus::SubscribeOptions wanted = maskbus::Stream::newest();
     wanted.on_error = [](const maskbus::Error& error) { fail(error.message); };
     Viewer viewer;
-    auto masks = client->subscribe(
-        topic, [&viewer](const maskbus::Segmentation& found) { viewer.show(found); }, wanted);
+    auto masks = stream->results([&viewer](const maskbus::Segmentation& found) { viewer.show(found); }, wanted);
     if (!masks) {
         return fail(masks.error().message);
     }
 
-    Newest newest;
-    std::thread taking([&] {
-        auto due = std::chrono::steady_clock::now();
-        for (std::int64_t seq = 0; frames == 0 || seq < frames; ++seq) {
-#ifdef MASKBUS_EXAMPLE_CAMERA
-            cv::Mat picture;
-            if (camera.isOpened()) {
-                if (!camera.read(picture)) {
-                    break;
-                }
-                Frame frame;
-                frame.width = static_cast<std::uint32_t>(picture.cols);
-                frame.height = static_cast<std::uint32_t>(picture.rows);
-                frame.pixels.assign(picture.datastart, picture.dataend);
-                frame.click = {frame.width / 2.0, frame.height / 2.0};
-                frame.seq = seq;
-                frame.taken = Clock::now();
-                newest.put(std::move(frame));
-                continue;
-            }
-#endif
-            newest.put(draw(seq, width, height));
-            due += std::chrono::duration_cast<std::chrono::steady_clock::duration>(period);
-            std::this_thread::sleep_until(due);
+    std::int64_t last_sent = -1;
+    for (std::int64_t seq = 0; frame != nullptr; ++seq) {
+        maskbus::FrameOptions about;
+        about.stamp = std::chrono::duration_cast<std::chrono::nanoseconds>(frame->taken.time_since_epoch()).count();
+        about.seq = seq;
+        const auto sent = stream->send(frame->view(), about, frame);
+        if (!sent) {
+            return fail(sent.error().message);
         }
-        newest.end();
-    });
-    Sender sender(*client, arguments.text("model", ""), topic);
-    std::int64_t sent = 0;
-    while (std::optional<Frame> frame = newest.take()) {
-        sender.send(*std::move(frame));
-        ++sent;
+        last_sent = *sent ? seq : last_sent;
+        if (const auto news = stream->check(); !news) {
+            fail(news.error().message);  // about an earlier frame; the next one may be better
+        }
+        frame = frames == 0 || seq + 1 < frames ? camera.take() : nullptr;
     }
-    sender.settle_all();
-    taking.join();
-    viewer.wait_for(sender.last_answered);
+    viewer.wait_for(last_sent);
+    const auto counts = stream->close();
+    if (!counts) {
+        return fail(counts.error().message);
+    }
     masks->close();
-    std::cout << sent << " frames sent, " << newest.skipped() << " skipped by the camera, " << masks->dropped()
-              << " skipped by the viewer, " << sender.failed << " failed" << std::endl;
-    return sender.failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    std::cout << stream->sent() << " frames sent, " << stream->dropped() << " dropped by the camera";
+    for (const auto& [cause, number] : counts->dropped) {
+        std::cout << ", " << number << " " << cause;
+    }
+    std::cout << ", " << counts->answered << " followed, " << masks->dropped() << " skipped by the viewer" << std::endl;
+    return stream->errors() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

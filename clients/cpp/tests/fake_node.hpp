@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <random>
 #include <set>
@@ -205,6 +206,11 @@ public:
     void then(Script script) {
         const std::lock_guard<std::mutex> lock(mutex_);
         scripts_.push_back(std::move(script));
+    }
+    /// What is done with all requests of an operation from now on.
+    void on(const std::string& op, Script script) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        standing_[op] = std::move(script);
     }
     /// How many requests of this operation have come.
     [[nodiscard]] std::size_t count(const std::string& op) {
@@ -424,7 +430,9 @@ private:
         {
             const std::lock_guard<std::mutex> lock(mutex_);
             seen_.push_back(asked);
-            if (works && !scripts_.empty()) {
+            if (const auto found = standing_.find(asked.op()); found != standing_.end()) {
+                script = found->second;
+            } else if (works && !scripts_.empty()) {
                 script = std::move(scripts_.front());
                 scripts_.pop_front();
             }
@@ -447,8 +455,9 @@ private:
     std::string endpoint_;
     std::string topics_;
 
-    std::mutex mutex_;  // for the next three
+    std::mutex mutex_;  // for the next four
     std::deque<Script> scripts_;
+    std::map<std::string, Script> standing_;
     std::deque<std::function<void()>> commands_;
     std::vector<Asked> seen_;
 

@@ -246,7 +246,7 @@ public:
                 leases_.erase(asked.text("lease"));
             }
             send(asked, reply(op, asked.id()));
-        } else {
+        } else if (op == "segment") {
             segment(asked);
         }
     }

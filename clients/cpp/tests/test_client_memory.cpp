@@ -139,7 +139,7 @@ TEST_CASE("memory: what is lent comes back when the socket is closed") {
     zmq::context_t own;
     const maskbus::detail::Context context(&own, [](zmq::context_t*) {});
     auto socket = std::make_unique<maskbus::detail::Socket>(
-        maskbus::detail::connect_socket(context, ZMQ_DEALER, "tcp://127.0.0.1:1", 0, {}).value_or_throw());
+        maskbus::detail::connect_socket(context, ZMQ_DEALER, "tcp://127.0.0.1:1", {}, {}).value_or_throw());
     const std::vector<std::uint8_t> pixels(1'000'000, 7);
     maskbus::wire::Message message;
     message.header = {0x80};

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from maskbus_client.aio import AsyncClient, AsyncImageHandle
-    from maskbus_client.aio_subscription import AsyncSubscription
+    from maskbus_client.aio_stream import AsyncStream
+    from maskbus_client.aio_subscription import AsyncFrameSubscription, AsyncSubscription
     from maskbus_client.child import Child
     from maskbus_client.errors import (
         Busy,
@@ -48,23 +49,28 @@ if TYPE_CHECKING:
         UnknownLease,
         UnknownModel,
         UnknownOperation,
+        UnknownStream,
         UnsupportedPrompt,
         UnsupportedVersion,
         WorkerDied,
     )
+    from maskbus_client.frame import Frame
     from maskbus_client.keys import Keys
     from maskbus_client.masks import Mask
     from maskbus_client.progress import Progress
     from maskbus_client.results import Result
     from maskbus_client.shared_image import SharedImage
     from maskbus_client.shared_memory import AsyncSharedMemory, SharedMemory
-    from maskbus_client.subscription import Subscription
+    from maskbus_client.stream import Stream
+    from maskbus_client.subscription import FrameSubscription, Subscription
     from maskbus_client.sync import Client, ImageHandle
 
 __all__ = [
     "AsyncClient",
+    "AsyncFrameSubscription",
     "AsyncImageHandle",
     "AsyncSharedMemory",
+    "AsyncStream",
     "AsyncSubscription",
     "Busy",
     "Cancelled",
@@ -73,6 +79,8 @@ __all__ = [
     "Client",
     "ClientClosed",
     "DeadlineExceeded",
+    "Frame",
+    "FrameSubscription",
     "ImageExpired",
     "ImageHandle",
     "Internal",
@@ -96,6 +104,7 @@ __all__ = [
     "SharedImage",
     "SharedMemory",
     "ShuttingDown",
+    "Stream",
     "Subscription",
     "TooLarge",
     "TransportError",
@@ -104,6 +113,7 @@ __all__ = [
     "UnknownLease",
     "UnknownModel",
     "UnknownOperation",
+    "UnknownStream",
     "UnsupportedPrompt",
     "UnsupportedVersion",
     "WorkerDied",
@@ -111,11 +121,15 @@ __all__ = [
 
 _HOMES = {
     "AsyncClient": "aio",
+    "AsyncFrameSubscription": "aio_subscription",
     "AsyncImageHandle": "aio",
     "AsyncSharedMemory": "shared_memory",
+    "AsyncStream": "aio_stream",
     "AsyncSubscription": "aio_subscription",
     "Child": "child",
     "Client": "sync",
+    "Frame": "frame",
+    "FrameSubscription": "subscription",
     "ImageHandle": "sync",
     "Keys": "keys",
     "Mask": "masks",
@@ -123,6 +137,7 @@ _HOMES = {
     "Result": "results",
     "SharedImage": "shared_image",
     "SharedMemory": "shared_memory",
+    "Stream": "stream",
     "Subscription": "subscription",
 }
 

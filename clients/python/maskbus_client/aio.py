@@ -14,7 +14,7 @@ import zmq
 
 from maskbus_client import endpoints, image_input
 from maskbus_client.aio_link import Inbox, SharedLink
-from maskbus_client.aio_subscription import AsyncSubscription
+from maskbus_client.aio_subscription import AsyncFeed, AsyncFrameSubscription, AsyncSubscription
 from maskbus_client.core import Peer, Policy
 from maskbus_client.errors import ClientClosed
 from maskbus_client.handle import KeptImage
@@ -28,9 +28,11 @@ from maskbus_wire.frames import encode
 if TYPE_CHECKING:
     from typing import Concatenate, ParamSpec
 
+    from maskbus_client.aio_stream import AsyncStream
     from maskbus_client.arguments import Lane
     from maskbus_client.image_input import Color, PreparedImage, Sendable
     from maskbus_client.shared_memory import AsyncSharedMemory
+    from maskbus_client.stream_sender import FrameSender
 
     P = ParamSpec("P")
     Context = zmq.Context[zmq.Socket[bytes]]
@@ -61,6 +63,19 @@ def _on_handle(
         return await self._client._run(flow(self._client._operations, self, *args, **kwargs))
 
     show_signature(method, flow, without="image")
+    return method
+
+
+def _opening(
+    flow: Callable[Concatenate[Operations, P], Flow[FrameSender]],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, AsyncStream]]:
+    """Return the opening of a stream as a coroutine that returns the stream."""
+
+    @wraps(flow)
+    async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncStream:
+        return self._begin_stream(await self._run(flow(self._operations, *args, **kwargs)))
+
+    show_signature(method, flow, returns="AsyncStream")
     return method
 
 
@@ -95,7 +110,8 @@ class AsyncClient:
         self._current: SharedLink | None = None
         self._links: set[SharedLink] = set()
         self._closed = False
-        self._subscriptions: weakref.WeakSet[AsyncSubscription] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[AsyncStream] = weakref.WeakSet()
+        self._subscriptions: weakref.WeakSet[AsyncFeed[Any]] = weakref.WeakSet()
 
     @property
     def endpoint(self) -> str:
@@ -119,6 +135,9 @@ class AsyncClient:
     describe = _awaited(Operations.describe)
     stats = _awaited(Operations.stats)
     cancel = _awaited(Operations.cancel)
+    stream = _opening(Operations.stream)
+    streams = _awaited(Operations.streams)
+    close_stream = _awaited(Operations.close_stream)
 
     async def image(
         self,
@@ -165,18 +184,47 @@ class AsyncClient:
         The node is asked for its endpoint, and the subscription made, at `async with` or at the first result.
         """
         self._check_open()
-
-        async def find() -> str:
-            return endpoint or endpoints.choose_publish(self.endpoint, (await self.ping()).publish_endpoints)
-
         subscription = AsyncSubscription(
-            self._context, find, topic, encoding=encoding, newest=newest, timeout=timeout, prefix=prefix
+            self._context,
+            self._find_topics(endpoint),
+            topic,
+            encoding=encoding,
+            newest=newest,
+            timeout=timeout,
+            prefix=prefix,
         )
         self._subscriptions.add(subscription)
         return subscription
 
+    def subscribe_frames(
+        self, stream: str, *, newest: bool = False, timeout: float | None = None, endpoint: str | None = None
+    ) -> AsyncFrameSubscription:
+        """Return an asynchronous iterator over the frames of a stream; arguments as `Client.subscribe_frames`."""
+        self._check_open()
+        subscription = AsyncFrameSubscription(
+            self._context, self._find_topics(endpoint), stream, newest=newest, timeout=timeout
+        )
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def _find_topics(self, endpoint: str | None) -> Callable[[], Coroutine[Any, Any, str]]:
+        """Return what says where to subscribe: at `endpoint`, or where the node says."""
+
+        async def find() -> str:
+            return endpoint or endpoints.choose_publish(self.endpoint, (await self.ping()).publish_endpoints)
+
+        return find
+
+    def _begin_stream(self, sender: FrameSender) -> AsyncStream:
+        from maskbus_client.aio_stream import AsyncStream
+
+        self._check_open()
+        stream = AsyncStream(self, sender, self._context)
+        self._streams.add(stream)
+        return stream
+
     async def close(self) -> None:
-        """Close all connections and subscriptions, and give shared memory back.
+        """Close all connections, streams and subscriptions, and give shared memory back.
 
         Calls that still wait raise ClientClosed.
         """
@@ -190,6 +238,8 @@ class AsyncClient:
         if self._closed:  # by another task, while shared memory was given back
             return
         self._closed = True
+        for stream in list(self._streams):
+            stream.close_with_client()
         for subscription in list(self._subscriptions):
             subscription.close_with_client()
         for link in list(self._links):

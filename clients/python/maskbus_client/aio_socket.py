@@ -38,11 +38,23 @@ class Watched:
             self._watching = False
         self._look_soon()
 
-    def send(self, frames: list[Buffer], *, copy: bool) -> None:
-        """Send a request without waiting; one that the connection does not take is lost, and found out as such."""
-        sockets.send(self._socket, frames, copy=copy)
+    def send(self, frames: list[Buffer], *, copy: bool) -> bool:
+        """Send a request without waiting; False where the connection takes none."""
+        sent = sockets.send(self._socket, frames, copy=copy)
         if self._watching and self._timer is None:
             self._look_soon()
+        return sent
+
+    def has_room(self) -> bool:
+        """Tell whether the connection would take a request."""
+        found = sockets.has_room(self._socket)
+        if self._watching and self._timer is None:
+            self._look_soon()
+        return found
+
+    def look(self) -> None:
+        """Hand over what has come, now."""
+        self._read()
 
     def pause(self) -> None:
         """Leave further messages in the socket, whose bounded queue they then fill."""

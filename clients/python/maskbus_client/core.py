@@ -184,7 +184,9 @@ class _Conversation:
         self._patience = min(policy.patience, self._total / 5) + upload
         self._probe_timeout = min(policy.probe_timeout, self._total / 5)
         self._silence = policy.restart_timeout + upload
-        self._watches = isinstance(request, requests.Work) and self._total > self._silence
+        self._takes_time = isinstance(request, (requests.Work, requests.StreamUpdate))
+        """Whether a model may be at work on it, so that silence alone is no reason to send it again."""
+        self._watches = self._takes_time and self._total > self._silence
         """Whether the node is probed even when the request may not be sent again."""
         self._garbage: Garbage | None = None
         self._heard = False
@@ -264,7 +266,7 @@ class _Conversation:
                 self._check_time(link, now)
                 if now < quiet or not (self._tries or self._watches):
                     continue
-                if probe or not isinstance(self._request, requests.Work):
+                if probe or not self._takes_time:
                     self._check_garbage()
                     if self._tries:
                         raise _Lost

@@ -14,6 +14,7 @@
     │   ├── UnknownImage               unknown_image
     │   │   └── ImageExpired           image_expired
     │   ├── UnknownLease               unknown_lease
+    │   ├── UnknownStream              unknown_stream
     │   ├── NoSharedMemory             no_shared_memory; also: the node's file cannot be opened here
     │   ├── UnknownModel               unknown_model
     │   ├── UnknownEncoding            unknown_encoding; also a ValueError
@@ -139,6 +140,12 @@ class UnknownLease(NodeError):
     """The node does not lease this shared memory any more. Images in it are sent as bytes, by themselves."""
 
     code = "unknown_lease"
+
+
+class UnknownStream(NodeError):
+    """The node knows no stream of this name: it was never opened, was idle for too long, or the node was restarted."""
+
+    code = "unknown_stream"
 
 
 class NoSharedMemory(NodeError):

@@ -7,13 +7,17 @@ import weakref
 import zlib
 from collections.abc import Iterator
 
+import numpy as np
+
 from maskbus_client.errors import ProtocolError
 from maskbus_client.shared_mapping import Mapping
-from maskbus_wire.prompts import Slot
+from maskbus_wire.frames import Buffer
+from maskbus_wire.prompts import Image, Slot
 from maskbus_wire.shared_layout import (
     ANSWERED,
     ANSWERING,
     CLIENT,
+    ENCODINGS,
     FREE,
     HAS_CHECKSUM,
     READING,
@@ -82,6 +86,31 @@ class Lease:
         mapping.set_generation(index, generation)
         mapping.set_state(index, WRITTEN, CLIENT)
         return Slot(lease=self.name, index=index, generation=generation)
+
+    def write(self, index: int, image: Image, data: Buffer, stamp: int | None) -> Slot:
+        """Copy an image to a slot that has been taken; return how a request names it.
+
+        Args:
+            index: The slot. It is given back should this fail.
+            image: What the image is, raw.
+            data: Its bytes.
+            stamp: Its time, if known.
+        """
+        try:
+            nbytes = memoryview(data).nbytes
+            np.copyto(self.mapping.data(index, nbytes), np.frombuffer(data, np.uint8))
+            entry = Entry(
+                length=nbytes,
+                width=image.width or 0,
+                height=image.height or 0,
+                step=image.step or 0,
+                encoding=ENCODINGS[image.encoding or ""],
+                stamp=stamp or 0,
+            )
+            return self.publish(index, entry)
+        except BaseException:
+            self.give_back(index)
+            raise
 
     def is_read(self, index: int) -> bool:
         """Tell whether the node reads a slot."""

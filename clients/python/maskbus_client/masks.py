@@ -42,6 +42,7 @@ class Mask:
 
     def __repr__(self) -> str:
         name = f" {self.label!r}" if self.label is not None else ""
+        name += f" object_id={self.object_id}" if self.object_id is not None else ""
         return f"<Mask{name} bbox={self.bbox} area={self.area} predicted_iou={self.predicted_iou:.3f}>"
 
     @property
@@ -83,6 +84,16 @@ class Mask:
     def crop_box(self) -> tuple[int, int, int, int] | None:
         """In everything mode: x, y, width, height of the part of the image that it was found in."""
         return self._reply.crop_box
+
+    @property
+    def object_id(self) -> int | None:
+        """In a stream that tracks: which object this is."""
+        return self._reply.object_id
+
+    @property
+    def present(self) -> bool | None:
+        """In a stream that tracks: whether the model believes that the object can be seen; False: it has lost it."""
+        return self._reply.present
 
     @property
     def height(self) -> int:

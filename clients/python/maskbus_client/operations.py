@@ -9,8 +9,8 @@ from weakref import WeakSet
 
 from msgspec.structs import replace
 
-from maskbus_client import prompt_input
-from maskbus_client.arguments import LANES, Lane, encodings_of, take_image
+from maskbus_client import prompt_input, stream_calls
+from maskbus_client.arguments import LANES, Lane, check, check_type, encodings_of, take_image
 from maskbus_client.core import Incoming, Peer, check_deadline, converse, expect
 from maskbus_client.errors import BY_CODE, UnknownImage
 from maskbus_client.everything import everything
@@ -20,10 +20,8 @@ from maskbus_client.link import new_id
 from maskbus_client.results import Result
 from maskbus_client.steps import Flow
 from maskbus_wire import replies, requests
-from maskbus_wire.checks import check_request
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Buffer
-from maskbus_wire.limits import DEFAULT_LIMITS
 from maskbus_wire.prompt_checks import check_inside
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from maskbus_client.prompt_input import Labels, LogitsLike, MaskLike, Numbers
     from maskbus_client.shared_memory import Memory
     from maskbus_client.shared_pool import Pool
+    from maskbus_client.stream_sender import FrameSender
 
 
 class Operations:
@@ -48,6 +47,8 @@ class Operations:
         """Shared memory for all images."""
         self.memories: WeakSet[Memory] = WeakSet()
         """Shared memory that callers asked for."""
+        self.senders: WeakSet[FrameSender] = WeakSet()
+        """Streams that are open here."""
         if shared_memory:
             from maskbus_client.shared_pool import Pool
 
@@ -161,6 +162,13 @@ class Operations:
         return Result(expect(incoming, replies.Masks), incoming.attachments, sent.picture, incoming.shared)
 
     everything = everything
+    stream = stream_calls.open_stream
+    streams = stream_calls.list_streams
+    close_stream = stream_calls.close_stream
+    update_stream = stream_calls.update_stream
+    add_to_stream = stream_calls.add_to_stream
+    remove_from_stream = stream_calls.remove_from_stream
+    describe_stream = stream_calls.describe_stream
 
     def ask_masks(
         self,
@@ -202,15 +210,15 @@ class Operations:
 
     def ping(self, *, deadline: float | None = None) -> Flow[replies.Pong]:
         """Ask whether the node is there, which run of it, and where its endpoints are. Errors as `segment`."""
-        return expect((yield from self._ask(requests.Ping(id=new_id()), deadline)), replies.Pong)
+        return expect((yield from self.ask(requests.Ping(id=new_id()), deadline)), replies.Pong)
 
     def describe(self, *, deadline: float | None = None) -> Flow[replies.Models]:
         """Ask which models the node offers, which image encodings it reads, and its limits. Errors as `segment`."""
-        return expect((yield from self._ask(requests.Describe(id=new_id()), deadline)), replies.Models)
+        return expect((yield from self.ask(requests.Describe(id=new_id()), deadline)), replies.Models)
 
     def stats(self, *, deadline: float | None = None) -> Flow[replies.Statistics]:
         """Ask how the node is doing: queues, rates, workers, topics, memory. Errors as `segment`."""
-        return expect((yield from self._ask(requests.Stats(id=new_id()), deadline)), replies.Statistics)
+        return expect((yield from self.ask(requests.Stats(id=new_id()), deadline)), replies.Statistics)
 
     def cancel(self, target: str | Result, *, deadline: float | None = None) -> Flow[int]:
         """Take back a request that has not been answered; whoever waits for it gets `Cancelled`.
@@ -231,7 +239,7 @@ class Operations:
         if name in self.peer.cancelled:
             # It may be between two tries, where the node knows nothing of it.
             self.peer.cancelled[name] = True
-        incoming = yield from self._ask(requests.Cancel(id=new_id(), target=name), deadline)
+        incoming = yield from self.ask(requests.Cancel(id=new_id(), target=name), deadline)
         return expect(incoming, replies.Cancelled).cancelled
 
     @property
@@ -241,9 +249,12 @@ class Operations:
     def _left(self, begin: float, total: float) -> float:
         return max(0.001, total - (self.peer.clock() - begin))
 
-    def _ask(self, request: requests.AnyRequest, deadline: float | None) -> Flow[Incoming]:
+    def ask(
+        self, request: requests.AnyRequest, deadline: float | None = None, attachments: Sequence[Buffer] = ()
+    ) -> Flow[Incoming]:
+        """Send a request that needs no worker of its own, and end in its answer."""
         seconds = None if deadline is None else check_deadline(deadline)
-        return (yield from converse(self.peer, request, deadline=seconds))
+        return (yield from converse(self.peer, request, attachments, deadline=seconds))
 
     def share(self, memory: Memory) -> Flow[None]:
         """Lease shared memory, to be given back with `shut` at the latest."""
@@ -256,6 +267,8 @@ class Operations:
             yield from memory.shut()
         if self.pool is not None:
             yield from self.pool.shut()
+        for sender in list(self.senders):
+            yield from sender.shut()
 
     def _converse(
         self,
@@ -307,41 +320,38 @@ class Operations:
         if image_id is None:
             return
         try:
-            yield from self._ask(requests.Release(id=new_id(), image_id=image_id), deadline)
+            yield from self.ask(requests.Release(id=new_id(), image_id=image_id), deadline)
         except UnknownImage:
             return  # gone already, which is what was wanted
 
 
-def show_signature(method: Callable[..., Any], flow: Callable[..., Any], *, without: str = "") -> None:
+def show_signature(
+    method: Callable[..., Any], flow: Callable[..., Any], *, without: str = "", returns: str = ""
+) -> None:
     """Give a method made of a flow the signature that `help` should show: what it returns, not a Flow of that."""
     signature = inspect.signature(flow)
-    kind = str(signature.return_annotation).removeprefix("Flow[").removesuffix("]")
+    kind = returns or str(signature.return_annotation).removeprefix("Flow[").removesuffix("]")
     parameters = [parameter for parameter in signature.parameters.values() if parameter.name != without]
     method.__dict__["__signature__"] = signature.replace(parameters=parameters, return_annotation=kind)
 
 
 def _check(request: requests.AnyWork, attachments: Sequence[Buffer], sent: PreparedImage) -> None:
     """Raise for what the node would not take, while the caller's own line is still on the stack."""
-    _check_type("model", request.model, str)
-    _check_type("id", request.id, str)
-    _check_type("frame_id", request.frame_id, str)
-    _check_type("stream", request.stream, str)
-    _check_type("stamp", request.stamp, int)
-    _check_type("seq", request.seq, int)
+    check_type("model", request.model, str)
+    check_type("id", request.id, str)
+    check_type("frame_id", request.frame_id, str)
+    check_type("stream", request.stream, str)
+    check_type("stamp", request.stamp, int)
+    check_type("seq", request.seq, int)
     if isinstance(request, requests.MaskWork):
-        _check_type("publish", request.publish, str)
+        check_type("publish", request.publish, str)
     if request.lane not in LANES:
         raise ValueError(f"lane is one of {', '.join(LANES)}, not {request.lane!r}.")
     if not request.id:
         raise ValueError("id must not be empty: leave it out to have one chosen.")
+    check(request, len(attachments))
     try:
-        check_request(request, len(attachments), DEFAULT_LIMITS)
         if isinstance(request, requests.Segment) and sent.size is not None:
             check_inside(request.prompt, sent.size[1], sent.size[0])
     except WireError as error:
         raise BY_CODE[error.code](error.message, path=error.path, request_id=request.id) from None
-
-
-def _check_type(name: str, value: object, kind: type) -> None:
-    if value is not None and not isinstance(value, kind):
-        raise TypeError(f"{name} must be {'text' if kind is str else 'a whole number'}, not {type(value).__name__}.")

@@ -130,6 +130,11 @@ class Result(Sequence[Mask]):
         return self.reply.topic
 
     @property
+    def counts(self) -> replies.StreamCounts | None:
+        """On results of a stream: what had become of its frames when this one's turn came."""
+        return self.reply.counts
+
+    @property
     def best(self) -> Mask:
         """The mask with the highest predicted_iou, the first of equals. NoMask if there is none at all."""
         if not self.masks:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from maskbus_client import leasing
 from maskbus_client.core import Peer
 from maskbus_client.lease import Lease
@@ -11,7 +9,7 @@ from maskbus_client.sockets import LARGE
 from maskbus_client.steps import Flow
 from maskbus_wire import prompts, raw_image
 from maskbus_wire.frames import Buffer
-from maskbus_wire.shared_layout import ENCODINGS, Entry, round_slot
+from maskbus_wire.shared_layout import round_slot
 
 _FIRST_SLOTS = 4
 _MOST_SLOTS = 16
@@ -62,20 +60,7 @@ class Pool:
             index = lease.take() if lease is not None else None
         if lease is None or index is None:
             return None
-        try:
-            np.copyto(lease.mapping.data(index, nbytes), np.frombuffer(data, np.uint8))
-            entry = Entry(
-                length=nbytes,
-                width=image.width or 0,
-                height=image.height or 0,
-                step=image.step or 0,
-                encoding=ENCODINGS[image.encoding],
-                stamp=stamp or 0,
-            )
-            return lease, lease.publish(index, entry)
-        except BaseException:
-            lease.give_back(index)
-            raise
+        return lease, lease.write(index, image, data, stamp)
 
     def forget(self, lost: Lease) -> None:
         """Use a lease no more that the node knows nothing of."""

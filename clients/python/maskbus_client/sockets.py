@@ -14,7 +14,12 @@ LARGE = 64 * 1024
 
 def open_dealer(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[bytes]:
     """Return a DEALER for requests. What it queues is bounded by the calls under way, so it has no high-water mark."""
-    return _open(context, zmq.DEALER, endpoint, high_water=0)
+    return _open(context, zmq.DEALER, endpoint, send_high_water=0, receive_high_water=0)
+
+
+def open_producer(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[bytes]:
+    """Return a DEALER for the frames of a stream: it takes two that the node has not, so that none gets old there."""
+    return _open(context, zmq.DEALER, endpoint, send_high_water=2, receive_high_water=1000)
 
 
 def open_subscriber(context: zmq.Context[zmq.Socket[bytes]], endpoint: str, topic: bytes) -> zmq.Socket[bytes]:
@@ -22,7 +27,7 @@ def open_subscriber(context: zmq.Context[zmq.Socket[bytes]], endpoint: str, topi
 
     It has heartbeats: a machine that vanished without a word would otherwise never be noticed, nor connected to again.
     """
-    socket = _open(context, zmq.SUB, endpoint, high_water=1000)
+    socket = _open(context, zmq.SUB, endpoint, send_high_water=0, receive_high_water=1000)
     socket.setsockopt(zmq.SUBSCRIBE, topic)
     return socket
 
@@ -46,6 +51,11 @@ def send(socket: zmq.Socket[bytes], frames: list[Buffer], *, copy: bool) -> bool
     return True
 
 
+def has_room(socket: zmq.Socket[bytes]) -> bool:
+    """Tell whether the connection would take a message."""
+    return bool(int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT)
+
+
 def receive(socket: zmq.Socket[bytes], flags: int = 0) -> list[Buffer]:
     """Return the frames of one message; large ones, past the first two, are views into the message.
 
@@ -62,12 +72,14 @@ def receive(socket: zmq.Socket[bytes], flags: int = 0) -> list[Buffer]:
     return frames
 
 
-def _open(context: zmq.Context[zmq.Socket[bytes]], kind: int, endpoint: str, high_water: int) -> zmq.Socket[bytes]:
+def _open(
+    context: zmq.Context[zmq.Socket[bytes]], kind: int, endpoint: str, *, send_high_water: int, receive_high_water: int
+) -> zmq.Socket[bytes]:
     socket = context.socket(kind)
     try:
         socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.SNDHWM, high_water)
-        socket.setsockopt(zmq.RCVHWM, high_water)
+        socket.setsockopt(zmq.SNDHWM, send_high_water)
+        socket.setsockopt(zmq.RCVHWM, receive_high_water)
         socket.setsockopt(zmq.MAXMSGSIZE, REPLY_LIMITS.frame_bytes)
         if endpoint.startswith("tcp://"):
             socket.setsockopt(zmq.IPV6, 1)

@@ -1,4 +1,4 @@
-"""Published results, one after the other, for the blocking client."""
+"""What is published, one message after the other, for the blocking client."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import zmq
 
 from maskbus_client import sockets
 from maskbus_client.errors import ClientClosed, DeadlineExceeded, MaskbusError
+from maskbus_client.frame import Frame, FrameFilter
 from maskbus_client.results import Result
-from maskbus_client.topics import TopicFilter
+from maskbus_client.topics import Filter, TopicFilter
 
 if TYPE_CHECKING:
     Context = zmq.Context[zmq.Socket[bytes]]
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
 _SLICE = 0.1
 
 
-class Subscription(Iterator[Result]):
-    """Iterate over the results published under a topic. A context manager; also closed by its client.
+T = TypeVar("T")
+S = TypeVar("S", bound="Feed[object]")
+
+
+class Feed(Iterator[T]):
+    """Iterate over what is published under a topic. A context manager; also closed by its client.
 
     One thread at a time may iterate; `close` may come from any, and ends the iteration.
     """
@@ -32,15 +37,14 @@ class Subscription(Iterator[Result]):
         context: Context,
         endpoint: str,
         topic: str,
+        wanted: Filter[T],
         *,
-        encoding: str | None,
         newest: bool,
         timeout: float | None,
-        prefix: bool,
     ) -> None:
         if timeout is not None and not timeout > 0:
             raise ValueError(f"A timeout is more than 0 seconds, not {timeout!r}.")
-        self._filter = TopicFilter(topic, encoding=encoding, prefix=prefix)
+        self._filter = wanted
         self._name = topic
         self._timeout = timeout
         self._closed = False
@@ -49,7 +53,7 @@ class Subscription(Iterator[Result]):
         self._using = threading.Lock()
         self._socket = sockets.open_subscriber(context, endpoint, self._filter.wanted)
         self._socket.setsockopt(zmq.RCVTIMEO, int(_SLICE * 1000))
-        self._latest: Result | MaskbusError | None = None
+        self._latest: T | MaskbusError | None = None
         self._changed = threading.Condition()
         self._dropped = 0
         self._keeper: threading.Thread | None = None
@@ -59,10 +63,10 @@ class Subscription(Iterator[Result]):
 
     @property
     def dropped(self) -> int:
-        """With `newest`: how many results were passed over because a newer one was there. Otherwise 0."""
+        """With `newest`: how many messages were passed over because a newer one was there. Otherwise 0."""
         return self._dropped
 
-    def __enter__(self) -> Subscription:
+    def __enter__(self: S) -> S:
         return self
 
     def __exit__(
@@ -70,11 +74,11 @@ class Subscription(Iterator[Result]):
     ) -> None:
         self.close()
 
-    def __iter__(self) -> Subscription:
+    def __iter__(self: S) -> S:
         return self
 
-    def __next__(self) -> Result:
-        """Return the next result.
+    def __next__(self) -> T:
+        """Return the next message.
 
         Raises:
             StopIteration: once the subscription has been closed.
@@ -107,7 +111,7 @@ class Subscription(Iterator[Result]):
         self._client_closed = not self._closed
         self.close()
 
-    def _receive(self, until: float | None) -> Result | None:
+    def _receive(self, until: float | None) -> T | None:
         """Read messages until one is wanted; None if none was in time, or the subscription was closed."""
         while until is None or time.monotonic() < until:
             # The lock is let go between slices, so that `close` gets in.
@@ -123,7 +127,7 @@ class Subscription(Iterator[Result]):
                 return result
         return None
 
-    def _take(self, until: float | None) -> Result | None:
+    def _take(self, until: float | None) -> T | None:
         """Take the newest message, or wait for one."""
         with self._changed:
             left = None if until is None else max(0.0, until - time.monotonic())
@@ -135,7 +139,7 @@ class Subscription(Iterator[Result]):
 
     def _keep_newest(self) -> None:
         while not self._closed:
-            found: Result | MaskbusError | None
+            found: T | MaskbusError | None
             try:
                 found = self._receive(None)
             except MaskbusError as error:
@@ -143,6 +147,35 @@ class Subscription(Iterator[Result]):
             if found is None:
                 return
             with self._changed:
-                self._dropped += isinstance(self._latest, Result)
+                self._dropped += not (self._latest is None or isinstance(self._latest, MaskbusError))
                 self._latest = found
                 self._changed.notify()
+
+
+class Subscription(Feed[Result]):
+    """Iterate over the results published under a topic. A context manager; also closed by its client.
+
+    One thread at a time may iterate; `close` may come from any, and ends the iteration.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        endpoint: str,
+        topic: str,
+        *,
+        encoding: str | None,
+        newest: bool,
+        timeout: float | None,
+        prefix: bool,
+    ) -> None:
+        wanted = TopicFilter(topic, encoding=encoding, prefix=prefix)
+        super().__init__(context, endpoint, topic, wanted, newest=newest, timeout=timeout)
+
+
+class FrameSubscription(Feed[Frame]):
+    """Iterate over the frames of a stream, as the node receives them; else as `Subscription`."""
+
+    def __init__(self, context: Context, endpoint: str, stream: str, *, newest: bool, timeout: float | None) -> None:
+        wanted = FrameFilter(stream)
+        super().__init__(context, endpoint, wanted.topic, wanted, newest=newest, timeout=timeout)

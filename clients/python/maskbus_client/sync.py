@@ -22,7 +22,7 @@ from maskbus_client.link import Arrival, Garbage
 from maskbus_client.operations import Operations, show_signature
 from maskbus_client.socket_link import SocketLink
 from maskbus_client.steps import Connect, Event, Flow, Send
-from maskbus_client.subscription import Subscription
+from maskbus_client.subscription import Feed, FrameSubscription, Subscription
 
 if TYPE_CHECKING:
     from typing import Concatenate, ParamSpec
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from maskbus_client.arguments import Lane
     from maskbus_client.image_input import Color, PreparedImage, Sendable
     from maskbus_client.shared_memory import SharedMemory
+    from maskbus_client.stream import Stream
+    from maskbus_client.stream_sender import FrameSender
 
     P = ParamSpec("P")
     Context = zmq.Context[zmq.Socket[bytes]]
@@ -60,6 +62,17 @@ def _on_handle(flow: Callable[Concatenate[Operations, Any, P], Flow[T]]) -> Call
         return self._client._run(flow(self._client._operations, self, *args, **kwargs))
 
     show_signature(method, flow, without="image")
+    return method
+
+
+def _opening(flow: Callable[Concatenate[Operations, P], Flow[FrameSender]]) -> Callable[Concatenate[Any, P], Stream]:
+    """Return the opening of a stream as a method that returns the stream."""
+
+    @wraps(flow)
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Stream:
+        return self._begin_stream(self._run(flow(self._operations, *args, **kwargs)))
+
+    show_signature(method, flow, returns="Stream")
     return method
 
 
@@ -109,7 +122,8 @@ class Client:
         self._busy = 0
         self._state = threading.Condition()
         self._closed = False
-        self._subscriptions: weakref.WeakSet[Subscription] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._subscriptions: weakref.WeakSet[Feed[Any]] = weakref.WeakSet()
 
     @property
     def endpoint(self) -> str:
@@ -133,6 +147,9 @@ class Client:
     describe = _blocking(Operations.describe)
     stats = _blocking(Operations.stats)
     cancel = _blocking(Operations.cancel)
+    stream = _opening(Operations.stream)
+    streams = _blocking(Operations.streams)
+    close_stream = _blocking(Operations.close_stream)
 
     def image(
         self,
@@ -206,8 +223,39 @@ class Client:
             self._subscriptions.add(subscription)
         return subscription
 
+    def subscribe_frames(
+        self, stream: str, *, newest: bool = False, timeout: float | None = None, endpoint: str | None = None
+    ) -> FrameSubscription:
+        """Return an iterator over the frames of a stream, as the node receives them, before any is dropped.
+
+        Args:
+            stream: Name of the stream, or the topic of its frames.
+            newest: As in `subscribe`, like the rest.
+            timeout: See `newest`.
+            endpoint: See `newest`.
+
+        Raises:
+            ValueError: for what can be no name of a stream.
+            NodeUnreachable, ClientClosed: as `segment`.
+        """
+        where = endpoint or endpoints.choose_publish(self.endpoint, self.ping().publish_endpoints)
+        with self._state:
+            self._check_open()
+            subscription = FrameSubscription(self._context, where, stream, newest=newest, timeout=timeout)
+            self._subscriptions.add(subscription)
+        return subscription
+
+    def _begin_stream(self, sender: FrameSender) -> Stream:
+        from maskbus_client.stream import Stream
+
+        with self._state:
+            self._check_open()
+            stream = Stream(self, sender, self._context)
+            self._streams.add(stream)
+        return stream
+
     def close(self) -> None:
-        """Close all connections and subscriptions, and give shared memory back.
+        """Close all connections, streams and subscriptions, and give shared memory back.
 
         Calls that still wait in other threads raise ClientClosed.
         """
@@ -216,11 +264,13 @@ class Client:
         with self._state:
             self._closed = True
             idle, self._idle = self._idle, []
-            subscriptions = list(self._subscriptions)
+            streams, subscriptions = list(self._streams), list(self._subscriptions)
             for link in idle:
                 link.socket.close()
             # Each call under way notices within a slice, and closes its own socket: nobody else may touch it.
             done = self._state.wait_for(lambda: self._busy == 0, timeout=50 * SLICE)
+        for stream in streams:
+            stream.close_with_client()
         for subscription in subscriptions:
             subscription.close_with_client()
         if self._owns_context and done and not self._context.closed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from maskbus_client.arguments import ENCODINGS
 from maskbus_client.errors import ProtocolError
@@ -12,6 +12,19 @@ from maskbus_client.results import Result
 from maskbus_wire import header, replies
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Buffer, decode_reply
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Filter(Protocol[T_co]):
+    """Choose and read what comes under a subscription."""
+
+    @property
+    def wanted(self) -> bytes:
+        """What to subscribe to."""
+
+    def read(self, frames: Sequence[Buffer]) -> T_co | None:
+        """Return what a message holds, None if it was not asked for. ProtocolError if it cannot be read."""
 
 
 class Published(NamedTuple):

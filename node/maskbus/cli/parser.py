@@ -6,7 +6,16 @@ import argparse
 from typing import Any
 
 from maskbus import __version__
-from maskbus.cli import everything_flags, flags, prompt_text, quantities
+from maskbus.cli import (
+    everything_flags,
+    flags,
+    prompt_text,
+    quantities,
+    recording_flags,
+    simulate_flags,
+    stream_flags,
+    view_flags,
+)
 from maskbus_wire import grid
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:7710"
@@ -41,8 +50,13 @@ def build() -> argparse.ArgumentParser:
     _child(commands)
     _segment(commands)
     _everything(commands)
+    _stream(commands)
+    _simulate(commands)
     _show(commands)
     _top(commands)
+    _view(commands)
+    _record(commands)
+    _replay(commands)
     _config(commands)
     _doctor(commands)
     _models(commands)
@@ -256,6 +270,41 @@ def _everything(commands: Any) -> None:
     )
 
 
+def _stream(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "stream",
+        "stream",
+        "segment a video or a camera frame by frame, or follow objects through it",
+        "The node at the endpoint does it; where none is named and none runs at the default one, a node is started for "
+        "this call. At the end it says how many frames there were, and why those without masks have none. The exit "
+        "code is 1 if one is missing that should not be. docs/streams.md says more.",
+        "maskbus stream video.mp4 --point 320,240 --track -o followed.mp4\n"
+        "maskbus stream camera:0 --box 40,60,300,400 --track -o followed.mp4 --seconds 20\n"
+        "maskbus stream rtsp://camera/main --point 320,240 --max-fps 5 --json masks.json\n"
+        "maskbus stream imagezmq://127.0.0.1:5555 --point 320,240",
+    )
+    stream_flags.add(parser)
+    _endpoint(parser)
+
+
+def _simulate(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "simulate",
+        "simulate",
+        "be a number of cameras, for a demonstration, a test or load",
+        "Each shows a scene of its own, the same one each time, whose true masks are known: how well the answers fit "
+        "is said at the end. The node at the endpoint answers; where none is named and none runs at the default one, a "
+        "node is started for this call. Ctrl-C ends it.",
+        "maskbus simulate --moving-shapes --track\n"
+        "maskbus simulate --cameras 8 --fps 30 --size 640x480 --seconds 20\n"
+        "maskbus simulate --write clip.mp4 --seconds 5",
+    )
+    simulate_flags.add(parser)
+    _endpoint(parser)
+
+
 def _show(commands: Any) -> None:
     for name, summary, more in (
         ("describe", "show what a node offers", "Its models, what each takes and still needs, and its limits."),
@@ -289,6 +338,50 @@ def _top(commands: Any) -> None:
         "--interval", type=prompt_text.seconds, default=1.0, metavar="SECONDS", help="time between looks (default: 1)"
     )
     parser.add_argument("--once", action="store_true", help="print one frame and end")
+
+
+def _view(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "view",
+        "view",
+        "show the streams of a node on a web page",
+        "Live pictures with their masks, rates, latencies and drops; click to point at things. The page is for this "
+        "machine alone, and for whoever knows the address that is printed. Ctrl-C ends it. What nobody looks at is not "
+        "subscribed to.",
+        "maskbus view --open\nmaskbus view --prefix front --port 8080\nmaskbus view --endpoint tcp://127.0.0.1:8000",
+    )
+    _endpoint(parser)
+    view_flags.add(parser)
+
+
+def _record(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "record",
+        "record",
+        "write what a node publishes to an MCAP file",
+        "Each message whole, for `maskbus replay`, and as pictures that Foxglove shows. Ctrl-C ends it.",
+        "maskbus record -o run.mcap\n"
+        "maskbus record masks/front frames/front -o front.mcap --seconds 60\n"
+        "maskbus record --no-view -o long.mcap",
+    )
+    recording_flags.add_record(parser)
+    _endpoint(parser)
+
+
+def _replay(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "replay",
+        "replay",
+        "publish a recording again, or hand its frames to a node",
+        "Subscribers get the messages as they were recorded, byte for byte. docs/recording.md says more.",
+        "maskbus replay run.mcap --info\n"
+        "maskbus replay run.mcap --bind tcp://127.0.0.1:7721 --rate 2\n"
+        "maskbus replay run.mcap --to-node --model grabcut --point 320,240",
+    )
+    recording_flags.add_replay(parser)
 
 
 def _config(commands: Any) -> None:

@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from maskbus.cli import tables
+from maskbus.cli import streams_table, tables
 from maskbus.cli.quantities import amount, duration
-from maskbus_wire.replies import ModelStats, Statistics, TopicStats, WorkerStats
+from maskbus_wire.replies import ModelStats, Statistics, StreamInfo, TopicStats, WorkerStats
 
 _LANES = ("interactive", "stream", "batch")
 _STATE_STYLES = {
@@ -24,16 +24,18 @@ _STATE_STYLES = {
 _TOPICS_SHOWN = 12
 
 
-def frame(endpoint: str, statistics: Statistics | None, problem: str = "") -> RenderableType:
+def frame(
+    endpoint: str, statistics: Statistics | None, problem: str = "", streams: Sequence[StreamInfo] = ()
+) -> RenderableType:
     """Return one screen: the newest statistics, if there ever were any, under a line that says how old they are."""
     parts: list[RenderableType] = [_head(endpoint, statistics, problem)]
     if statistics is not None:
-        parts += [Text(""), *sections(statistics)]
+        parts += [Text(""), *sections(statistics, streams)]
     return Group(*parts)
 
 
-def sections(statistics: Statistics) -> list[RenderableType]:
-    """Return the tables of models, workers and topics, and the lines of figures under them."""
+def sections(statistics: Statistics, streams: Sequence[StreamInfo] = ()) -> list[RenderableType]:
+    """Return the tables of models, workers, streams and topics, and the lines of figures under them."""
     parts: list[RenderableType] = [_models(statistics.models), Text("")]
     if statistics.workers:
         parts += [_workers(statistics.workers), Text("")]
@@ -42,6 +44,8 @@ def sections(statistics: Statistics) -> list[RenderableType]:
             for worker in statistics.workers
             if worker.last_error
         ]
+    if streams:
+        parts += [streams_table.table(streams), Text("")]
     if statistics.topics:
         parts += [_topics(statistics.topics), Text("")]
     return [*parts, *_figures(statistics)]

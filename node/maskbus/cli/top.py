@@ -1,4 +1,4 @@
-"""`maskbus top`: a node's queues, workers and rates, live."""
+"""`maskbus top`: a node's queues, workers, streams and rates, live."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import time
 from rich.console import RenderableType
 from rich.live import Live
 
-from maskbus.cli import connection, keys, screen, tables
+from maskbus.cli import connection, keys, screen, streams_table, tables
 from maskbus.cli.quantities import duration
 from maskbus_client.errors import MaskbusError
 from maskbus_client.sync import Client
-from maskbus_wire.replies import Statistics
+from maskbus_wire.replies import Statistics, StreamInfo
 
 _PATIENCE = 1.0
 """Seconds a node may take to answer before the screen says that it does not."""
@@ -23,7 +23,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Watch until q or Ctrl-C, or look once."""
     with connection.open_client(arguments.endpoint, connect_timeout=_PATIENCE, retries=0) as client:
         if arguments.once:
-            tables.console().print(screen.frame(client.endpoint, client.stats(deadline=5 * _PATIENCE)))
+            statistics = client.stats(deadline=5 * _PATIENCE)
+            streams = streams_table.look(client, 5 * _PATIENCE)
+            tables.console().print(screen.frame(client.endpoint, statistics, streams=streams))
         else:
             with contextlib.suppress(KeyboardInterrupt):  # the usual way out of it, no interruption
                 _watch(client, arguments.interval)
@@ -47,15 +49,17 @@ class Watcher:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._last: Statistics | None = None
+        self._streams: list[StreamInfo] = []
         self._seen = time.monotonic()
 
     def look(self) -> RenderableType:
         """Return the screen as of now."""
         try:
             self._last = self._client.stats(deadline=_PATIENCE)
+            self._streams = streams_table.look(self._client, _PATIENCE)
             self._seen = time.monotonic()
         except MaskbusError:
             # A node that stops, is restarted or is too busy to answer is exactly what one watches for.
             silent = duration(time.monotonic() - self._seen)
-            return screen.frame(self._client.endpoint, self._last, f"no answer for {silent}")
-        return screen.frame(self._client.endpoint, self._last)
+            return screen.frame(self._client.endpoint, self._last, f"no answer for {silent}", self._streams)
+        return screen.frame(self._client.endpoint, self._last, streams=self._streams)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -109,7 +108,7 @@ class LocalEngine:
     def end_tracker(self, model: str, session: str) -> None:
         """Have the workers of a model forget what they follow for a stream that has ended."""
         for handle in self._handles[model]:
-            handle.end_tracker(session, time.monotonic())
+            handle.end_tracker(session)
 
     def tick(self, now: float) -> None:
         """Do what is due: restart, end what hangs."""

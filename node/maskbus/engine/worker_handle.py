@@ -101,6 +101,7 @@ class WorkerHandle:
         self._wait = patience.backoff
         self._restarts = 0
         self._last_error = ""
+        self._over: list[str] = []
         self._beat: Mapping[str, Any] = _NO_BEAT
 
     def fileno(self) -> int:
@@ -141,10 +142,13 @@ class WorkerHandle:
         if self.job is job:
             self._tell({"type": "cancel", "job": job.number}, now)
 
-    def end_tracker(self, session: str, now: float) -> None:
-        """Have the worker forget what it follows for a stream that has ended."""
+    def end_tracker(self, session: str) -> None:
+        """Have the worker forget what it follows for a stream that has ended, as soon as it has time.
+
+        Many streams may end at once, and the line takes only so many messages while the worker is at a job.
+        """
         if self.state in {"ready", "busy"}:
-            self._tell({"type": "end_tracker", "session": session}, now)
+            self._over.append(session)
 
     def read(self, now: float) -> None:
         """Take in what the worker has sent."""
@@ -171,6 +175,7 @@ class WorkerHandle:
                 self._end(now, f"It gave no sign of life for {self._patience.heartbeat:g} s.")
         elif self.job is not None and now > self.job.deadline + self._patience.grace:
             self._end(now, "It hung past the deadline.")
+        self._end_trackers(now)
 
     def next_event(self) -> float | None:
         """Return when `tick` is due next, monotonic seconds."""
@@ -249,7 +254,13 @@ class WorkerHandle:
             self._events.done(self, job, message, frames)
         else:
             self._events.failed(self, job, message["code"], message["message"], message["path"])
+        self._end_trackers(now)
         self._events.free(self)
+
+    def _end_trackers(self, now: float) -> None:
+        if self._over and self.state == "ready":
+            over, self._over = self._over, []
+            self._tell({"type": "end_trackers", "sessions": over}, now)
 
     def _tell(self, message: Mapping[str, Any], now: float) -> None:
         if self._channel is None:
@@ -290,6 +301,7 @@ class WorkerHandle:
         self.state, self._since = "backing-off", now + self._wait
         self._wait = min(2 * self._wait, self._patience.backoff_most)
         self._beat = _NO_BEAT
+        self._over = []
 
     def _close(self) -> None:
         if self._channel is not None:

@@ -44,7 +44,7 @@ class FailingHandler(Handler):
         work: Seconds to compute, looking up every 20 ms whether the job is still wanted.
         allocate: Bytes to allocate and touch.
         shape: True answers masks of a wrong shape.
-        at: For a tracker, to which all these apply: the number of the only frame that it fails at.
+        at: For a tracker, to which all these apply: which of its frames is the only one that it fails at, from 0.
     Options in the model's configuration:
         embed: A table of the same, for every embed.
         load: A text; loading fails with it.
@@ -98,10 +98,13 @@ class _FailingTracker(EchoTracker):
     def __init__(self, options: TrackerOptions) -> None:
         super().__init__(options)
         self._how = options.extra
+        self._calls = 0
 
     def advance(self, image: Image, job: Any) -> Tracked:
         """Fail, or count the frame."""
-        if self._how.get("at", self.frame + 1) == self.frame + 1:
+        call = self._calls
+        self._calls += 1
+        if self._how.get("at", call) == call:
             _fail(dict(self._how), job)
             if self._how.get("shape"):
                 tracked = super().advance(image, job)

@@ -20,6 +20,8 @@ from maskbus.interfaces import (
     ModelInfo,
     ModelUnavailable,
     Prompt,
+    Tracker,
+    TrackerOptions,
     UnsupportedPrompt,
 )
 
@@ -49,6 +51,7 @@ class GrabCutHandler(Handler):
         multimask=True,
         # Its scores are lower than a network's: colours alone say little about where a thing ends.
         everything=EverythingSettings(pred_iou_thresh=0.5, stability_score_thresh=0.03),
+        tracks=True,
         homepage="https://doi.org/10.1145/1015706.1015720",
     )
 
@@ -95,6 +98,12 @@ class GrabCutHandler(Handler):
             ),
             stability_score=np.array([candidate.stability for candidate in found], np.float32),
         )
+
+    def tracker(self, options: TrackerOptions) -> Tracker:
+        """Begin to follow objects through a video."""
+        from maskbus.handlers.grabcut_track import GrabCutTracker
+
+        return GrabCutTracker(self, options)
 
 
 def _check(prompt: Prompt, taken: frozenset[str]) -> None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.handlers.grabcut_regions import F32, I32, LAB_BINS, Pixels
+from maskbus.handlers.grabcut_regions import F32, I32, LAB_BINS, U8, Pixels
 
 Bool = npt.NDArray[np.bool_]
 I8 = npt.NDArray[np.int8]
@@ -66,15 +66,15 @@ def by_histograms(image: Pixels, member: F32, hard: I8, rounds: int, trust: floa
         odds = np.asarray(
             _colour_odds(image.bins, current) + 0.5 * _colour_odds(image.broad, current) + believed, np.float32
         )
-        cut = by_odds(image, odds, hard)
+        cut = by_odds(image.contrast, odds, hard)
         current = cut.astype(np.float32)
         if not cut.any() or cut.all():
             break
     return cut
 
 
-def by_odds(image: Pixels, odds: F32, hard: I8, strength: float = 4.0, limit: float = 6.0) -> Bool:
-    """Cut for log odds given pixel by pixel, (h, w), against the contrast of the picture.
+def by_odds(contrast: U8, odds: F32, hard: I8, strength: float = 4.0, limit: float = 6.0) -> Bool:
+    """Cut for log odds given pixel by pixel, (h, w), against the contrast of the picture, (h, w, 2).
 
     `cv2.grabCut` knows only odds that follow from colour. So the picture it is shown has the odds as its third
     channel, and each of its two frozen colour models one Gaussian, flat along the two colour channels: the negative
@@ -83,7 +83,7 @@ def by_odds(image: Pixels, odds: F32, hard: I8, strength: float = 4.0, limit: fl
     if odds.size == 1:
         return np.asarray(np.where(hard == 0, odds > 0, hard > 0), np.bool_)
     level = np.clip(np.rint(odds / limit * LEVELS) + LEVELS, 0, 2 * LEVELS).astype(np.uint8)
-    shown = np.dstack([image.contrast, level])
+    shown = np.dstack([contrast, level])
     variance = 2 * LEVELS * LEVELS / (strength * limit)
 
     def model(mean: float) -> npt.NDArray[np.float64]:

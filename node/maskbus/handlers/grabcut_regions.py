@@ -125,7 +125,7 @@ def prepare(bgr: U8) -> WorkingImage:
     return WorkingImage(
         guide=bgr.copy(),
         small=small,
-        contrast=_principal_colours(small),
+        contrast=principal_colours(small),
         bins=_histogram_bins(lab),
         broad=_histogram_bins(np.asarray(cv2.GaussianBlur(lab, (0, 0), AROUND), np.float32)),
         labels=labels,
@@ -240,7 +240,8 @@ def _smoother(first: I32, second: I32, weight: F32, area: F32) -> F32:
     return np.asarray(np.linalg.inv(system) * own[None], np.float32)
 
 
-def _principal_colours(small: U8) -> U8:
+def principal_colours(small: U8) -> U8:
+    """Return (h, w, 2) uint8: `small`, (h, w, 3), along its two strongest colour directions."""
     pixels = small.reshape(-1, 3).astype(np.float32)
     pixels -= pixels.mean(axis=0)
     _, axes = np.linalg.eigh(pixels.T @ pixels / len(pixels))

@@ -95,13 +95,13 @@ class Admission:
         """
         card = self.card(request.model)
         job = self._job(card, grab.route, grab.envelope, request.lane, received, request.deadline_ms)
-        job.stream, job.grab = stream, grab
+        job.stream, job.is_frame = stream, True
         with _finishing(job):
-            self._fill(job, request, grab.attachments)
+            self._fill(job, request, grab.attachments, grab.stowed)
             if isinstance(request, Track):
                 size = job.message["image"]["width"], job.message["image"]["height"]
                 objects = [(one.object, one.attachments) for one in stream.pending.values()]
-                self._track(job, stream, objects, (), size)
+                self._track(job, stream, objects, [one for one in stream.unwanted if one in stream.objects], size)
                 job.message["begin"] = request.begin
             else:
                 job.message["once"] = True
@@ -124,8 +124,9 @@ class Admission:
         job = self._job(
             self.card(settings.model), route, envelope, "interactive", time.monotonic(), settings.deadline_ms
         )
-        job.stream, job.publish, job.encodings = stream, stream.topic, tuple(settings.encodings)
-        meta = {"id": "", "stream": stream.name, **stream.last}
+        encodings = settings.encodings if request.encodings is None else request.encodings
+        job.stream, job.publish, job.encodings = stream, stream.topic, tuple(encodings)
+        meta = {"id": "", "stream": stream.name}
         job.message = self._message(job, "track", None, meta) | {"inline": settings.inline, "begin": False}
         with _finishing(job):
             objects = [(one, attachments) for one in request.objects]
@@ -167,9 +168,9 @@ class Admission:
                 "busy", f"{full.length} requests wait for this model already.", queue_length=full.length
             ) from None
 
-    def _fill(self, job: Job, request: Work, attachments: Sequence[Payload]) -> None:
-        if job.grab is not None and job.grab.stowed is not None:
-            picture, size, kept = self._intake.take_stowed(job, job.grab.stowed)
+    def _fill(self, job: Job, request: Work, attachments: Sequence[Payload], stowed: KeptImage | None = None) -> None:
+        if stowed is not None:
+            picture, size, kept = self._intake.take_stowed(job, stowed)
         else:
             picture, size, kept = self._intake.take(job, request, attachments)
         meta = {
@@ -237,6 +238,8 @@ class Admission:
             "logits": "logits" in settings.encodings,
             "notes": [stream.lost] if stream.lost else [],
         }
+        if told or settings.options:
+            self._check_size(job.message, "objects" if told else "options")
 
     def _segment(
         self,
@@ -256,12 +259,11 @@ class Admission:
         prompt, message["blobs"] = self._prompt(job, request.prompt, attachments)
         message |= {"prompt": prompt, "multimask": request.multimask, "options": request.options}
         if request.options or request.prompt.mask or len(request.prompt.text) > 1:
-            self._check_size(message, request)
+            self._check_size(message, "options" if request.options else "prompt")
 
-    def _check_size(self, message: dict[str, Any], request: Segment) -> None:
+    def _check_size(self, message: dict[str, Any], path: str) -> None:
         size = len(pack(message))
         if size > self._limits.control_bytes:
-            path = "options" if request.options else "prompt"
             raise WireError("too_large", f"{path} and all else but the image take {size} bytes.", path)
 
     def _remember(self, model: str, kept: KeptImage, *, new: bool) -> Callable[[int], None]:

@@ -21,6 +21,7 @@ from maskbus.node.describe import describe_models, limits_of
 from maskbus.node.image_intake import ImageIntake
 from maskbus.node.image_store import ImageStore
 from maskbus.node.leases import Leases
+from maskbus.node.open_stream import OpenStream
 from maskbus.node.publisher import Publisher
 from maskbus.node.stream_table import StreamTable
 from maskbus.node.tally import Tally
@@ -106,7 +107,11 @@ class Broker:
     # -- what comes from the requesters --------------------------------------------------------------------------------
 
     def receive(
-        self, route: Any, message: Sequence[bytes | memoryview], is_local: Callable[[], bool] = lambda: True
+        self,
+        route: Any,
+        message: Sequence[bytes | memoryview],
+        is_local: Callable[[], bool] = lambda: True,
+        listens: Callable[[], bool] = lambda: True,
     ) -> None:
         """Take one message, without its delimiter, and answer it now or later.
 
@@ -114,19 +119,22 @@ class Broker:
             route: Where its reply goes.
             message: Its frames.
             is_local: Tells whether the peer is on this machine.
+            listens: Tells whether the peer can be told what it has not asked for.
         """
         self._received += 1
         envelope = Envelope()
-        model = ""
+        model = stream = ""
         try:
             plain, envelope = frames.open_header(message, self._limits)
+            stream = (envelope.stream or "") if plain.get("op") == "stream.frame" else ""
             request = frames.decode_request(plain)
             checks.check_request(request, len(message) - 1, self._limits)
+            stream = ""  # what it is a frame of matters only as long as it may be wrong
             if isinstance(request, requests.Work):
                 model = request.model or self._config.default_model
                 self._admit(request, envelope, message[1:], route)
             elif isinstance(request, requests.StreamFrame):
-                self._frame(request, envelope, message[1:], route)
+                self._frame(request, envelope, message[1:], route, listens)
             elif isinstance(request, requests.StreamUpdate):
                 self._update(request, envelope, message[1:], route)
             elif isinstance(request, requests.StreamOpen):
@@ -139,6 +147,8 @@ class Broker:
             self._rejected += 1
             if model in self._catalogue.cards:
                 self._tally(model).error(error.code)
+            if stream:
+                self._streams.refused(stream, error, route if listens() else None, time.monotonic())
             self._refuse(route, envelope, error)
 
     def malformed(self, route: Any, sentence: str) -> None:
@@ -161,11 +171,13 @@ class Broker:
                 job.finish()
             else:
                 self.engine.cancel(job, now)
+            if job.is_frame:  # another worker may have time for the next one
+                self._share_out(job.model)
         self._leases.tick(now)
         self._images.tick(now)
-        self.engine.tick(now)
         for model in self._streams.tick(now):
             self._share_out(model)
+        self.engine.tick(now)
 
     def next_event(self) -> float | None:
         """Return when `tick` is due next, monotonic seconds."""
@@ -317,12 +329,18 @@ class Broker:
         envelope: Envelope,
         attachments: Sequence[bytes | memoryview],
         route: Any,
+        listens: Callable[[], bool],
     ) -> None:
         if self._stopping:
             raise WireError("shutting_down", "The node is stopping.")
-        model, taken = self._streams.frame(request, envelope, attachments, route, time.monotonic())
+        now = time.monotonic()
+        hears = not request.ack or listens()
+        model, taken = self._streams.frame(request, envelope, attachments, route, now, listens=hears)
         if taken is not None:
             self._reply(route, frames.encode(taken))
+        workers = self.engine.workers(model)
+        if all(worker.failure for worker in workers):
+            self._streams.shut(model, WireError(*_failure(workers[0])), now)
         self._share_out(model)
 
     def _update(
@@ -352,7 +370,8 @@ class Broker:
         if job is None:
             # Requests in the lane of streams, and the streams themselves, in the order of their coming.
             first, since = next(queue.lane("stream"), None), self._streams.waits_since(model)
-            if first is not None and (since is None or first.received <= since):
+            # A frame that stands there has been embedded along with another already.
+            if first is not None and (since is None or first.is_frame or first.received <= since):
                 job = queue.pop(fits, ("stream",))
             if job is None:
                 job = self._next_frame(worker, now)
@@ -381,13 +400,19 @@ class Broker:
                 self._queues[model].push(other)
         return first
 
-    def _take_back(self, job: Job) -> None:
-        """Have a job done no further; nobody is told."""
-        job.answered = True
-        if self._queues[job.model].remove(job):
-            job.finish()
-        else:
-            self.engine.cancel(job, time.monotonic())
+    def _take_back(self, stream: OpenStream) -> None:
+        """Have nothing more done for a stream that has ended. Who was changing it is told; its frame is counted."""
+        for job in [*self._queues[stream.settings.model], *self._running.values()]:
+            if job.stream is not stream or job.answered:
+                continue
+            job.answered = True
+            if not job.is_frame:
+                code = "shutting_down" if self._stopping else "cancelled"
+                self._refuse(job.route, job.envelope, WireError(code, "The stream has ended."))
+            if self._queues[job.model].remove(job):
+                job.finish()
+            else:
+                self.engine.cancel(job, time.monotonic())
 
     def _lease(self, request: requests.Lease, envelope: Envelope, route: Any, is_local: Callable[[], bool]) -> None:
         if self._stopping:
@@ -443,6 +468,8 @@ class Broker:
     def _hand_over(self, job: Job, worker: WorkerHandle) -> None:
         if job.stream is not None:
             topic: str = job.stream.topic
+            if not job.is_frame:  # it is done in the frame that the worker has now
+                job.message["meta"] |= job.stream.last
             job.message["outputs"] = [
                 {"topic": name, "asked": topic, "encodings": encodings, "inline": job.message["inline"]}
                 for name, encodings in list(self._publisher.wanted(topic, job.encodings)) or [(topic, job.encodings)]
@@ -508,7 +535,7 @@ class Broker:
         found = [
             job
             for job in [*waiting, *self._running.values()]
-            if job.envelope.id == target and job.grab is None and not job.answered
+            if job.envelope.id == target and not job.is_frame and not job.answered
         ]
         own = [job for job in found if job.route == route]
         now = time.monotonic()

@@ -240,7 +240,10 @@ class Bus:
             if len(parts) < 2 or len(parts[1]) != 0:
                 self.broker.malformed(route, "A message begins with an empty frame; REQ sockets send it by themselves.")
             else:
-                self.broker.receive(route, [part.buffer for part in parts[2:]], partial(_is_local, parts[0]))
+                first = parts[0]
+                self.broker.receive(
+                    route, [part.buffer for part in parts[2:]], partial(_is_local, first), partial(_listens, first)
+                )
 
     def _take_subscriptions(self) -> None:
         for _ in range(_AT_ONCE):
@@ -333,6 +336,14 @@ def _is_local(frame: zmq.Frame) -> bool:
     except zmq.ZMQError:
         return True  # inproc has none
     return address.startswith(("localhost", "127.", "::ffff:127.")) or address == "::1"
+
+
+def _listens(frame: zmq.Frame) -> bool:
+    """Tell whether the sender of a frame can be told what it has not asked for: a REQ would take it for an answer."""
+    try:
+        return frame.get("Socket-Type") != "REQ"
+    except zmq.ZMQError:
+        return True  # inproc has none
 
 
 def _is_taken(endpoint: str) -> bool:

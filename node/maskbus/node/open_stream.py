@@ -9,10 +9,12 @@ from typing import Any
 from maskbus.node.image_store import KeptImage
 from maskbus.scheduler import Job, Rules, Stream
 from maskbus_wire import replies, requests
+from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
 from maskbus_wire.image_checks import blob_bytes
 from maskbus_wire.limits import Limits
 from maskbus_wire.prompts import MaskPrompt, Prompt
+from maskbus_wire.stream_checks import MOST_OBJECTS
 
 Payload = bytes | memoryview
 
@@ -37,6 +39,12 @@ class Pending:
     object: requests.TrackedObject
     attachments: Sequence[Payload]
     """Those that its mask refers to."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its mask."""
+        mask = self.object.prompt.mask
+        return sum(map(len, self.attachments)) + len((mask and mask.counts) or "")
 
 
 class OpenStream(Stream):
@@ -63,7 +71,15 @@ class OpenStream(Stream):
         self.worker: int | None = None
         """Number of the worker that follows its objects."""
         self.pending: dict[int, Pending] = {}
+        """Objects that are to be prompted in the next frame."""
+        self.prompted: dict[int, Pending] = {}
+        """Objects that are being prompted in the frame that is being looked at."""
+        self.unwanted: set[int] = set()
+        """Objects that are to be followed no longer from the next frame on."""
         self.objects: tuple[int, ...] = ()
+        """Those that were followed in the last result."""
+        self.begun = False
+        """Whether a worker may have a tracker for it."""
         self.size = (0, 0)
         """Width and height of the last frame."""
         self.last: dict[str, Any] = {"stamp": None, "frame_id": None, "seq": None}
@@ -85,9 +101,33 @@ class OpenStream(Stream):
             return now
         return now - (wall_ns - stamp) / 1e9
 
-    def pend(self, objects: Sequence[requests.TrackedObject], attachments: Sequence[Payload], limits: Limits) -> None:
-        """Remember objects for the first frame. WireError where a mask's bytes are none."""
-        pending = {}
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of the masks that wait for the next frame."""
+        return sum(one.nbytes for one in self.pending.values())
+
+    def pend(
+        self,
+        objects: Sequence[requests.TrackedObject],
+        remove: Sequence[int],
+        attachments: Sequence[Payload],
+        limits: Limits,
+        room: int,
+    ) -> None:
+        """Remember for the next frame what is to be followed.
+
+        Args:
+            objects: Objects to follow as well, or to correct.
+            remove: Objects to follow no longer.
+            attachments: Those of their message.
+            limits: The wire's.
+            room: Bytes that their masks may take.
+
+        Raises:
+            WireError: where a mask's bytes are none, where there are too many, of objects or of bytes, and where what
+                is to be removed is not there. Nothing is remembered then.
+        """
+        pending: dict[int, Pending] = {}
         for i, one in enumerate(objects):
             mask = one.prompt.mask
             if mask is not None and mask.counts is None:
@@ -100,16 +140,40 @@ class OpenStream(Stream):
                 pending[one.object_id] = Pending(kept, [data])
             else:
                 pending[one.object_id] = Pending(one, ())
+        count = len(self.pending.keys() | pending.keys())
+        if count > MOST_OBJECTS:
+            raise WireError(
+                "too_large", f"{count} objects wait for the next frame; the limit is {MOST_OBJECTS}.", "objects"
+            )
+        if sum(one.nbytes for one in pending.values()) > room:
+            raise WireError("busy", "The node has no room for such masks before the next frame.", "objects")
+        there = (self.prompted.keys() | set(self.objects)) - self.unwanted
+        for i, object_id in enumerate(remove):
+            if object_id not in there | self.pending.keys() | pending.keys():
+                raise WireError("invalid_value", f"No object {object_id} is followed.", f"remove[{i}]")
         self.pending |= pending
+        self.unwanted -= pending.keys()
         if pending:
             self.lost = ""
+        for object_id in remove:
+            self.pending.pop(object_id, None)
+        self.unwanted |= there & set(remove)
 
-    def followed_by(self, worker: int, seen: Sequence[int], message: dict[str, Any]) -> None:
+    def prompt(self) -> None:
+        """Note that what waited for the next frame is being prompted."""
+        self.prompted, self.pending = self.pending, {}
+
+    def unprompt(self) -> None:
+        """Note that it has come to nothing: it waits for the next frame again."""
+        again = {one: prompted for one, prompted in self.prompted.items() if one not in self.unwanted}
+        self.prompted, self.pending = {}, again | self.pending
+        self.unwanted &= set(self.objects)
+
+    def followed_by(self, worker: int, seen: Sequence[int]) -> None:
         """Note that a worker has done a step of the tracker."""
         self.worker = worker
         self.objects = tuple(seen)
-        for one in message["objects"]:
-            self.pending.pop(one["object_id"], None)
+        self.unwanted &= set(seen)
         if self.objects:
             self.lost = ""
 
@@ -117,8 +181,10 @@ class OpenStream(Stream):
         """Note that the tracker is gone."""
         if self.worker is not None:
             self.worker = None
-            self.lost = f"The objects are lost; give them again. {reason}" if self.objects else ""
+            if self.objects:
+                self.lost = f"The objects are lost; give them again. {reason}"
             self.objects = ()
+            self.unwanted &= self.prompted.keys()
 
     def plain_counts(self) -> dict[str, Any]:
         """Return what has become of the frames so far, as plain values."""

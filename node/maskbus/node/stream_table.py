@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from maskbus.config import Config
@@ -18,6 +19,7 @@ from maskbus.node.open_stream import Grab, OpenStream, rules_of
 from maskbus.node.publisher import Publisher
 from maskbus.scheduler import Job, Turns
 from maskbus.scheduler.stream import Frame, OverLimit
+from maskbus.worker.channel import pack
 from maskbus_wire import frames, replies, requests
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
@@ -44,7 +46,7 @@ class StreamTable:
         publisher: Publisher,
         reply: Reply,
         publish: Publish,
-        cancel: Callable[[Job], None],
+        take_back: Callable[[OpenStream], None],
         end_tracker: Callable[[str, str], None],
     ) -> None:
         """Begin without streams.
@@ -58,7 +60,7 @@ class StreamTable:
             publisher: Knows who subscribes.
             reply: Sends a message to a producer.
             publish: Publishes a message, the topic first.
-            cancel: Takes a job back; nobody hears of it.
+            take_back: Takes back all jobs of a stream that has ended.
             end_tracker: Tells the workers of a model (first) to forget a tracker (second).
         """
         self._config = config
@@ -69,7 +71,7 @@ class StreamTable:
         self._publisher = publisher
         self._reply = reply
         self._publish = publish
-        self._cancel = cancel
+        self._take_back = take_back
         self._end_tracker = end_tracker
         self._streams: dict[str, OpenStream] = {}
         self._turns: dict[str, Turns] = {}
@@ -89,9 +91,10 @@ class StreamTable:
         before = self._streams.get(request.stream)
         if before is None and len(self._streams) >= self._config.streams:
             raise WireError("busy", f"{len(self._streams)} streams are open already.")
-        settings = replace(request, model=card.name)
+        settings = replace(request, model=card.name, objects=[])
+        self._check_size(settings, request.objects)
         stream = OpenStream(settings, secrets.token_hex(8), now)
-        stream.pend(request.objects, attachments, self._limits)
+        stream.pend(request.objects, (), attachments, self._limits, self._room())
         if before is not None:
             self._end(before)
         self._streams[request.stream] = stream
@@ -107,20 +110,40 @@ class StreamTable:
         )
 
     def frame(
-        self, request: requests.StreamFrame, envelope: Envelope, attachments: Sequence[Payload], route: Any, now: float
+        self,
+        request: requests.StreamFrame,
+        envelope: Envelope,
+        attachments: Sequence[Payload],
+        route: Any,
+        now: float,
+        *,
+        listens: bool = True,
     ) -> tuple[str, replies.StreamFrameTaken | None]:
         """Take in a frame; return the model of its stream, and what its producer is to be told.
+
+        Args:
+            request: The frame.
+            envelope: That of its message.
+            attachments: Those of its message.
+            route: Where it came from.
+            now: Monotonic seconds.
+            listens: Whether that connection can be told what it has not asked for.
 
         Raises:
             WireError: `unknown_stream`, `busy` without credit, and what is wrong with it.
         """
         stream = self.find(request.stream)
-        grab = Grab(request, envelope, attachments, route)
-        stream.route = route
-        if self._publisher.has_subscribers(stream.frames_topic):
-            self._show(stream, grab)
-        hold = self._hold(request.image)
-        nbytes = sum(map(len, attachments))
+        grab = Grab(request, envelope, attachments, route if listens else None)
+        stream.route = grab.route
+        try:
+            if self._publisher.has_subscribers(stream.frames_topic):
+                self._show(stream, grab)
+            hold = self._hold(request.image)
+        except WireError as error:
+            self.refused(stream.name, error, grab.route, now)
+            raise
+        image = request.image
+        nbytes = sum(map(len, attachments)) + len(image.data or b"") + len(image.base64 or "")
         self._waiting_bytes += nbytes
 
         def let_go() -> None:
@@ -145,6 +168,23 @@ class StreamTable:
         return stream.settings.model, replies.StreamFrameTaken(
             id=request.id, stream=stream.name, seq=request.seq, limit=stream.limit
         )
+
+    def refused(self, name: str, error: WireError, route: Any, now: float) -> None:
+        """Count a frame that was wrong from the outset, if there is such a stream: credit was spent on it.
+
+        Args:
+            name: The stream that it says it is of.
+            error: What its producer is told.
+            route: Where it came from; None where that connection cannot be told what it has not asked for.
+            now: Monotonic seconds.
+        """
+        stream = self._streams.get(name)
+        if stream is None:
+            return
+        stream.route = route
+        stream.refuse(Frame(None, 0, now, now), "failed")
+        stream.last_error = error.message
+        self._credit(stream)
 
     def update(
         self,
@@ -172,26 +212,20 @@ class StreamTable:
             if getattr(request, name) and not settings.track:
                 raise WireError("invalid_value", "Only a stream that tracks has objects.", name)
         changed = replace(settings, **changes)
+        self._check_size(changed, request.objects)
         card = self._admission.card(settings.model)
         if not settings.track:
             check_abilities(_segment(changed, Image(image_id="")), card)
         check_encodings(changed.encodings, card)
-        job = None
-        if stream.follows and (request.objects or request.remove):
+        if settings.track and "logits" in changed.encodings and "logits" not in settings.encodings:
+            raise WireError("invalid_value", "A tracker has logits from the beginning, or none.", "encodings")
+        if (request.objects or request.remove) and stream.follows and not (stream.pending or stream.unwanted):
             job = self._admission.retrack(stream, request, envelope, attachments, route)
-        else:
-            unknown = [one for one in request.remove if one not in stream.pending]
-            if unknown:
-                path = f"remove[{request.remove.index(unknown[0])}]"
-                raise WireError("invalid_value", f"No object {unknown[0]} is followed.", path)
-            stream.pend(request.objects, attachments, self._limits)
-            for one in request.remove:
-                stream.pending.pop(one, None)
-        stream.settings = changed
-        stream.rules = rules_of(changed)
-        self._line(stream).leave(stream)
-        self._line(stream).enter(stream, now)
-        return job or replies.StreamUpdated(id=request.id, stream=stream.name)
+            job.on_success = lambda _: self._change(stream, changes)  # an error changes nothing
+            return job
+        stream.pend(request.objects, request.remove, attachments, self._limits, self._room())
+        self._change(stream, changes)
+        return replies.StreamUpdated(id=request.id, stream=stream.name)
 
     def close(self, request: requests.StreamClose) -> replies.StreamClosed:
         """End a stream. WireError where there is none."""
@@ -242,7 +276,7 @@ class StreamTable:
             try:
                 return self._admit(stream, frame)
             except WireError as error:
-                self._fail(stream, frame.content, error, now)
+                self._fail(stream, frame.content.route, frame.content.envelope, error, now)
             finally:
                 frame.let_go()
         return None
@@ -258,11 +292,12 @@ class StreamTable:
         """
         stream: OpenStream = job.stream
         if stream.settings.track:
-            stream.followed_by(worker, seen, job.message)
-        if job.grab is None:
+            stream.followed_by(worker, seen)
+        if not job.is_frame:
             return replies.StreamUpdated(id=job.envelope.id, stream=stream.name, seq=stream.last["seq"])
         stream.done(job.received, now)
         stream.job = None
+        stream.prompted = {}
         picture = job.message["image"]
         stream.size = picture["width"], picture["height"]
         stream.last = {name: job.message["meta"][name] for name in stream.last}
@@ -274,10 +309,10 @@ class StreamTable:
         stream: OpenStream = job.stream
         if error.code in {"worker_died", "out_of_memory"}:
             stream.lose(error.message)
-        if job.grab is None:
-            self._reply(job.route, frames.encode(frames.error_reply(job.envelope, error)))
+        if job.is_frame:
+            self._fail(stream, job.route, job.envelope, error, now)
         else:
-            self._fail(stream, job.grab, error, now)
+            self._reply(job.route, frames.encode(frames.error_reply(job.envelope, error)))
 
     # -- the clock -----------------------------------------------------------------------------------------------------
 
@@ -302,7 +337,7 @@ class StreamTable:
             self._line(stream).leave(stream)
             while (frame := stream.take(now, watched=True)) is not None:
                 frame.let_go()
-                self._fail(stream, frame.content, error, now)
+                self._fail(stream, frame.content.route, frame.content.envelope, error, now)
 
     def close_all(self) -> None:
         """End all streams."""
@@ -330,6 +365,8 @@ class StreamTable:
         if settings.track:
             work = Track(image=request.image, **about, session=stream.session, begin=not stream.follows)
             job = self._admission.admit_frame(work, grab, stream, frame.received)
+            stream.begun = True
+            stream.prompt()
         else:
             work = replace(_segment(settings, request.image), **about)
             job = self._admission.admit_frame(work, grab, stream, frame.received)
@@ -337,11 +374,13 @@ class StreamTable:
         stream.job = job
         return job
 
-    def _fail(self, stream: OpenStream, grab: Grab, error: WireError, now: float) -> None:
+    def _fail(self, stream: OpenStream, route: Any, envelope: Envelope, error: WireError, now: float) -> None:
         stream.abandon("failed")
         stream.job = None
+        stream.unprompt()
         stream.last_error = error.message
-        self._reply(grab.route, frames.encode(frames.error_reply(grab.envelope, error)))
+        if route is not None:
+            self._reply(route, frames.encode(frames.error_reply(envelope, error)))
         self._after(stream, now)
 
     def _after(self, stream: OpenStream, now: float) -> None:
@@ -354,8 +393,8 @@ class StreamTable:
         limit = stream.limit
         if limit is None or limit == stream.told or self._streams.get(stream.name) is not stream:
             return
-        stream.told = limit
         if stream.route is not None:
+            stream.told = limit
             self._reply(stream.route, frames.encode(replies.StreamCredit(stream=stream.name, limit=limit)))
 
     def _credit_all(self, model: str) -> None:
@@ -368,13 +407,13 @@ class StreamTable:
         self._line(stream).leave(stream)
         stream.shed("closed")
         if stream.job is not None:
-            job, stream.job = stream.job, None
-            self._cancel(job)
+            stream.job = None
             stream.abandon("closed")
+        self._take_back(stream)
         if self._streams.get(stream.name) is stream:
             del self._streams[stream.name]
         self._publisher.forget(stream.topic)
-        if stream.settings.track:
+        if stream.begun:
             self._end_tracker(stream.settings.model, stream.session)
 
     def _stow(self, frame: Frame) -> None:
@@ -435,6 +474,27 @@ class StreamTable:
     def _idle(self, stream: OpenStream) -> float:
         most = self._config.stream_idle_s
         return min(most, (stream.settings.idle_ms or most * 1e3) / 1e3)
+
+    def _change(self, stream: OpenStream, changes: dict[str, Any]) -> None:
+        """Have a stream go on with other settings."""
+        stream.settings = replace(stream.settings, **changes)
+        stream.rules = rules_of(stream.settings)
+        if "max_fps" in changes:  # else it keeps its place in the line
+            self._line(stream).leave(stream)
+            self._line(stream).enter(stream, time.monotonic())
+
+    def _check_size(self, settings: requests.StreamOpen, objects: Sequence[requests.TrackedObject]) -> None:
+        """Check that a worker can be told in one message what is wanted. WireError where it is too much."""
+        prompts = [settings.prompt, *(replace(one.prompt, mask=None) for one in objects)]
+        size = len(pack(msgspec.to_builtins({"prompts": prompts, "options": settings.options}, builtin_types=(bytes,))))
+        if size > self._limits.control_bytes:
+            path = "options" if settings.options else "objects" if objects else "prompt"
+            raise WireError("too_large", f"Prompts and options take {size} bytes.", path)
+
+    def _room(self) -> int:
+        """Return the bytes that are left for what waits."""
+        masks = sum(stream.pending_bytes for stream in self._streams.values())
+        return self._config.stream_bytes - self._waiting_bytes - masks
 
     def _line(self, stream: OpenStream) -> Turns:
         return self._turns.setdefault(stream.settings.model, Turns())

@@ -30,7 +30,9 @@ def take_along(job: Job, queue: ModelQueue, *, worker: int, batch: int, workers:
         other.pinned = worker
         job.holds.append(other.hold_image())
     if job.ahead:
-        job.message["ahead"] = [{"job": other.number, "image": other.message["image"]} for other in job.ahead]
+        job.message["ahead"] = [
+            {"job": other.number, "image": other.message["image"], "once": other.is_frame} for other in job.ahead
+        ]
 
 
 def leave_the_rest(job: Job, embedded: Sequence[int]) -> bool:

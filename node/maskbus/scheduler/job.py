@@ -40,8 +40,8 @@ class Job:
     """Slot of shared memory that the answer's bytes go to; see `maskbus.node.leases.Result`."""
     stream: Any = None
     """The stream whose frame this is, or whose objects it changes; see `maskbus.node.open_stream`."""
-    grab: Any = None
-    """That frame as it came; None where the job is no frame."""
+    is_frame: bool = False
+    """Whether it is a stream's frame."""
     publish: str | None = None
     """Topic its masks are published under."""
     encodings: tuple[str, ...] = ()

@@ -39,12 +39,12 @@ class ModelQueue:
 
     def require_room(self) -> None:
         """Raise `QueueFull` if one more request would not fit. Frames of streams have bounds of their own."""
-        if len(self) >= self._capacity and (length := sum(job.grab is None for job in self)) >= self._capacity:
+        if len(self) >= self._capacity and (length := sum(not job.is_frame for job in self)) >= self._capacity:
             raise QueueFull(length)
 
     def push(self, job: Job) -> None:
         """Put a job at the end of its lane. Raises `QueueFull`."""
-        if job.grab is None:
+        if not job.is_frame:
             self.require_room()
         self._lanes[job.lane].append(job)
 

@@ -40,6 +40,8 @@ class _Waiting:
     picture: Mapping[str, Any]
     digest: bytes
     image: Image
+    once: bool
+    """Whether it is a frame of a stream."""
 
 
 @dataclass
@@ -69,6 +71,8 @@ class Embedder:
         self._most = handler.batch if self._keeps else 1
         self._nbytes = 0
         """Of the largest embedding so far."""
+        self._passing: set[bytes] = set()
+        """Digests of what is in the cache for frames of streams alone."""
 
     def embed(self, message: Mapping[str, Any], job: Job, clock: Clock) -> Embedded:
         """Return the embedding of a job's picture.
@@ -84,15 +88,17 @@ class Embedder:
         """
         picture = message["image"]
         # A frame of a stream is never asked for again. Its embedding would only push out those that are; but it may be
-        # there, made along with another.
+        # there, made along with another, and goes then.
         once = message.get("once", False)
         keeps = self._keeps and not (once and self._most == 1)
         self._pictures.check(picture)
         digest = self._pictures.digest(picture) if keeps else b""
         opened = _Opened(self._pictures, picture, digest, clock)
         embedding = self._cache.get(digest) if keeps else None
-        if once and embedding is not None:
-            self._cache.discard(digest)
+        if digest in self._passing:
+            self._passing.discard(digest)
+            if once:
+                self._cache.discard(digest)
         cached = embedding is not None
         if job.remaining() <= 0:
             raise DeadlinePassed("The deadline passed before the worker could begin.")
@@ -102,13 +108,17 @@ class Embedder:
             waiting, digests = self._open_waiting(message, digest, clock)
             with clock.stage("embed_ms"):
                 embedding, *others = self._make(image, waiting, job)
+            self._nbytes = max(self._nbytes, int(embedding.nbytes))
             for other, made in zip(waiting, others, strict=False):  # none, where the job's own was made alone
                 with contextlib.suppress(WireError):
                     self._pictures.confirm(other.picture)
-                    self._keep(other.digest, made)
+                    self._cache.put(other.digest, made)
+                    if other.once:
+                        # What went otherwise, or was never asked for, need not be remembered any more.
+                        self._passing = {key for key in self._passing if key in self._cache} | {other.digest}
             self._pictures.confirm(picture)  # before anything of it is kept
             if keeps and not once:
-                self._keep(digest, embedding)
+                self._cache.put(digest, embedding)
             if keeps:
                 job.check()
             ahead = [number for number, key in digests.items() if key in self._cache]
@@ -136,7 +146,7 @@ class Embedder:
                 key = self._pictures.digest(picture)
                 if key != digest and key not in waiting and key not in self._cache:
                     image, milliseconds = self._pictures.open(picture, key)
-                    waiting[key] = _Waiting(picture, key, image)
+                    waiting[key] = _Waiting(picture, key, image, other.get("once", False))
                     clock.decode_image_ms += milliseconds
                 digests[other["job"]] = key
             except Exception as error:  # it is told what is wrong when its turn comes
@@ -162,6 +172,3 @@ class Embedder:
             raise ValueError(f"The handler made {len(made)} embeddings of {len(images)} images.")
         return made
 
-    def _keep(self, digest: bytes, embedding: Embedding) -> None:
-        self._nbytes = max(self._nbytes, int(embedding.nbytes))
-        self._cache.put(digest, embedding)

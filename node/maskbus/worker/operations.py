@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -86,9 +86,10 @@ class Operations:
             control["result"] = [slot.used, slot.checksum() if "checksum" in picture else None]
         return control, payload
 
-    def end_tracker(self, session: str) -> None:
-        """Forget what is followed for a stream that has ended."""
-        self._trackers.end(session)
+    def end_trackers(self, sessions: Sequence[str]) -> None:
+        """Forget what is followed for streams that have ended."""
+        for session in sessions:
+            self._trackers.end(session)
 
     def _track(self, message: Message, job: CurrentJob, clock: Clock) -> tuple[Message, list[Frame]]:
         """Take the next frame of a stream, or change what is followed in the one that is there."""

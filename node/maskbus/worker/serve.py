@@ -124,8 +124,8 @@ class _Worker:
                 continue
             if message["type"] == "stop":
                 return
-            if message["type"] == "end_tracker":
-                self._operations.end_tracker(message["session"])
+            if message["type"] == "end_trackers":
+                self._operations.end_trackers(message["sessions"])
                 continue
             self._work(message)
             if time.monotonic() > swept + _SWEEP:

@@ -111,7 +111,7 @@ class Trackers:
                 if object_id not in before:
                     tracker.remove(object_id)
             raise
-        for object_id in step.remove:
+        for object_id in dict.fromkeys(step.remove):
             tracker.remove(object_id)
         assert followed.last is not None  # nothing can be prompted or removed before the first frame
         followed.last = _only(followed.last, tracker.object_ids)

@@ -13,7 +13,7 @@ from maskbus_wire import everything_checks, header, rle
 from maskbus_wire.prompts import Image, LogitsPrompt, MaskPrompt, Prompt
 from maskbus_wire.replies import REPLIES
 from maskbus_wire.requests import OPERATIONS, EverythingOptions, Work
-from source import pictures
+from source import invalid_streams, pictures
 from source.vector import Json, invalid
 
 _HELD = {"image_id": "f3a9c1"}
@@ -37,6 +37,7 @@ def vectors() -> dict[str, Json]:
         **_images(),
         **_prompts(),
         **_contents(),
+        **invalid_streams.vectors(),
         **_replies(),
     }
 
@@ -164,6 +165,7 @@ def _types() -> Iterator[tuple[str, Json]]:
         "lease": {**_PING, "op": "lease", "slots": 3, "slot_bytes": 4096},
         "return": {**_PING, "op": "return", "lease": "a"},
         "cancel": {**_PING, "op": "cancel", "target": "a"},
+        **invalid_streams.WHOLE,
     }
     for operation, message in whole.items():
         for field in msgspec.structs.fields(OPERATIONS[operation]):
@@ -172,10 +174,11 @@ def _types() -> Iterator[tuple[str, Json]]:
                 continue
             if operation == "everything" and name in msgspec.structs.asdict(Work(image=Image())):
                 continue
-            yield _mistyped(operation, name, name, field, {**message, name: _wrong(field)})
+            place = operation.replace(".", "-")
+            yield _mistyped(place, name, name, field, {**message, name: _wrong(field)})
             if field.required:
                 short = {key: value for key, value in message.items() if key != name}
-                yield f"missing-{operation}-{name}", invalid("invalid_field", name, f"`{name}` is missing.", short)
+                yield f"missing-{place}-{name}", invalid("invalid_field", name, f"`{name}` is missing.", short)
     attached = {"attachment": 0}
     parts: list[tuple[str, type[msgspec.Struct], dict[str, Any]]] = [
         ("image", Image, dict(_RAW)),

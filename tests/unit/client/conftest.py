@@ -30,7 +30,7 @@ class Asked:
 
     @property
     def id(self) -> str:
-        return self.plain["id"]
+        return self.plain.get("id", "")
 
     @property
     def op(self) -> str:
@@ -71,12 +71,16 @@ class FakeNode:
     scripts: deque[Script] = field(default_factory=deque)
     """What is done with the next requests that need a model; empty: they are answered."""
     images: dict[str, list[bytes]] = field(default_factory=dict)
+    streams: dict[str, int] = field(default_factory=dict)
+    """Name of each stream → how many frames have come."""
 
     def __post_init__(self) -> None:
         self.seen: list[Asked] = []
         """Every request so far."""
         self.work: queue.Queue[Asked] = queue.Queue()
         """The requests that need a model, and `cancel`s, to wait for in a test."""
+        self.frames: queue.Queue[Asked] = queue.Queue()
+        """The frames of streams, to wait for in a test."""
         self._commands: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self.router, self.endpoint = bound(self.context, zmq.ROUTER, self.endpoint)
         self.xpub, self.publish_endpoint = bound(self.context, zmq.XPUB, self.publish_endpoint)
@@ -163,10 +167,45 @@ class FakeNode:
                     id=asked.id, model="fake", width=image["width"], height=image["height"], image_id=image_id
                 ),
             )
+        elif asked.op.startswith("stream."):
+            self.answer_stream(asked)
         elif plain["image"].get("image_id", "") and plain["image"]["image_id"] not in self.images:
             self.send(asked, replies.Error(id=asked.id, code="unknown_image", message="Not held."))
         else:
             self.send(asked, *self.masks(asked))
+
+    def answer_stream(self, asked: Asked) -> None:
+        """Answer about a stream as a node should that looks at no frame and gives no credit by itself."""
+        plain, name = asked.plain, asked.plain.get("stream", "")
+        if asked.op == "stream.open":
+            limit = plain.get("max_waiting", 8) if plain.get("policy") == "every" else None
+            topics = {"topic": f"masks/{name}/fake", "frames_topic": f"frames/{name}"}
+            resumed = name in self.streams
+            self.streams[name] = 0
+            self.send(
+                asked,
+                replies.StreamOpened(id=asked.id, stream=name, model="fake", resumed=resumed, limit=limit, **topics),
+            )
+        elif asked.op == "stream.list":
+            infos = [
+                replies.StreamInfo(
+                    stream=one, model="fake", topic="", policy="", counts=replies.StreamCounts(received=count)
+                )
+                for one, count in sorted(self.streams.items())
+            ]
+            self.send(asked, replies.Streams(id=asked.id, streams=infos))
+        elif name not in self.streams:
+            unknown = {"code": "unknown_stream", "message": "Not open.", "path": "stream"}
+            self.send(asked, replies.Error(id=asked.id, stream=name, seq=plain.get("seq"), **unknown))
+        elif asked.op == "stream.frame":
+            self.streams[name] += 1
+            if plain.get("ack"):
+                self.send(asked, replies.StreamFrameTaken(id=asked.id, stream=name, seq=plain.get("seq")))
+        elif asked.op == "stream.update":
+            self.send(asked, replies.StreamUpdated(id=asked.id, stream=name))
+        else:
+            counts = replies.StreamCounts(received=self.streams.pop(name))
+            self.send(asked, replies.StreamClosed(id=asked.id, stream=name, counts=counts))
 
     def masks(self, asked: Asked) -> tuple[replies.Masks, list[bytes]]:
         """Return one mask, the left half of the image, in the encodings asked for."""
@@ -227,6 +266,8 @@ class FakeNode:
             self.answer(asked)
         if works or asked.op == "cancel":
             self.work.put(asked)
+        if asked.op == "stream.frame":
+            self.frames.put(asked)
 
 
 def silent(node: FakeNode, asked: Asked) -> None:

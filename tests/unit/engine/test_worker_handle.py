@@ -354,3 +354,39 @@ def test_reap_leaves_those_alone_that_went(handle, launcher):
     launcher.worker.die("exited with code 0")
     handle.reap(0.0)
     assert not launcher.worker.body.killed
+
+
+def test_a_thousand_streams_that_end_while_a_worker_is_busy_do_not_end_it(listener):
+    launcher = FakeLauncher(buffer_bytes=64 * 1024)
+    handle = WorkerHandle(WorkerSpec(1, "echo", "module:Class", "cpu", 1, {}), launcher, HELLO, PATIENCE, listener)
+    try:
+        handle.start(0.0)
+        job = busy(handle, launcher)
+        sessions = [f"{i:016x}" for i in range(1000)]
+        for session in sessions:
+            handle.end_tracker(session)
+        handle.tick(0.0)
+        assert handle.state == "busy"
+        assert [message["type"] for message in launcher.worker.told()] == ["hello", "job"]
+        launcher.worker.tell(type="done", job=job.number)
+        handle.read(1.0)
+        assert launcher.worker.told() == [{"type": "end_trackers", "sessions": sessions}]
+        handle.end_tracker("one more")  # while it has nothing to do
+        handle.tick(2.0)
+        handle.tick(3.0)
+        assert launcher.worker.told() == [{"type": "end_trackers", "sessions": ["one more"]}]
+    finally:
+        handle.stop()
+        launcher.close()
+
+
+def test_a_worker_that_is_started_again_follows_nothing(handle, launcher):
+    busy(handle, launcher)
+    handle.end_tracker("a")
+    launcher.worker.die()
+    handle.read(0.0)
+    handle.end_tracker("b")
+    handle.tick(PATIENCE.backoff)
+    ready(handle, launcher, PATIENCE.backoff)
+    handle.tick(PATIENCE.backoff)
+    assert [message["type"] for message in launcher.worker.told()] == ["hello"]

@@ -194,3 +194,40 @@ def test_names_of_topics_do_not_pile_up(publisher):
         publisher.remember(f"masks/{number}", reply(), number)
     assert len(publisher.stats()) <= 4096
     assert names(publisher)[-1] == "masks/4999"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "watched"),
+    [
+        ("", True),
+        ("masks/front", True),
+        ("masks/front/echo", True),
+        ("masks/front/echo/", False),
+        ("masks/rear", False),
+        ("png:masks/front", True),
+        ("png:", True),
+        ("png:masks/rear", False),
+        ("gif:masks/front", False),
+        ("frames/front", False),
+    ],
+)
+def test_whether_anybody_wants_a_topic(publisher, prefix, watched):
+    assert not publisher.has_subscribers("masks/front/echo")
+    subscribe(publisher, prefix)
+    assert publisher.has_subscribers("masks/front/echo") is watched
+    unsubscribe(publisher, prefix)
+    assert not publisher.has_subscribers("masks/front/echo")
+
+
+def test_a_topic_that_is_forgotten_has_no_last_value_in_any_encoding():
+    publisher = Publisher(1000)
+    for name in ("masks/front", "png:masks/front", "masks/front/2", "png:masks/rear"):
+        publisher.sent(name, reply(bytes(100)), 1)
+    publisher.forget("masks/front")
+    publisher.forget("masks/front")
+    publisher.forget("nothing")
+    assert {stats.topic for stats in publisher.stats()} == {"masks/front/2", "png:masks/rear"}
+    assert [read(message)[0] for message in subscribe(publisher, "")] == ["masks/front/2", "png:masks/rear"]
+    for i in range(3):  # the bytes were given back: these fit, and push nothing out
+        publisher.sent(f"more/{i}", reply(bytes(100)), 1)
+    assert len(publisher.stats()) == 5

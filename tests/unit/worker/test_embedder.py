@@ -62,11 +62,15 @@ class Rig:
             **fields,
         }  # fmt: skip
 
-    def embed(self, picture, *waiting, job=None):
+    def embed(self, picture, *waiting, job=None, once=False):
         if isinstance(picture, int):
             picture = self.picture(picture)
-        ahead = [{"job": i, "image": self.picture(p) if isinstance(p, int) else p} for i, p in enumerate(waiting, 1)]
-        return self.embedder.embed({"image": picture, "ahead": ahead}, job or Job(), Clock(0.0))
+        ahead = [
+            {"job": i, "image": self.picture(p) if isinstance(p, int) else p, "once": once}
+            for i, p in enumerate(waiting, 1)
+        ]
+        message = {"image": picture, "ahead": ahead, **({"once": True} if once else {})}
+        return self.embedder.embed(message, job or Job(), Clock(0.0))
 
     def value(self, number):
         """Return the value that the cached embedding of picture `number` has; None where there is none."""
@@ -229,3 +233,57 @@ def test_a_job_that_is_too_late_embeds_nothing(make):
     with pytest.raises(DeadlinePassed):
         rig.embed(1, 2, job=Job(left=0.0))
     assert rig.handler.sizes == []
+
+
+# -- frames of streams -------------------------------------------------------------------------------------------------
+
+
+def test_frames_push_nothing_out_of_the_cache(make):
+    class One(Batching):
+        info = ModelInfo(title="x", prompts=frozenset({"none"}), licence="MIT")
+
+    rig = make(One, cache_bytes=3 * NBYTES, known=False)
+    for number in (1, 2):
+        rig.embed(number)
+    for number in range(10, 60):
+        assert not rig.embed(number, once=True).cached
+    assert [rig.value(number) for number in (1, 2)] == [1, 2]
+    assert (rig.cache.evictions, len(rig.cache)) == (0, 2)
+
+
+def test_frames_of_several_streams_are_embedded_together_and_gone_after_their_turn(make):
+    rig = make(cache_bytes=10 * NBYTES)
+    kept = len(rig.cache)
+    for turn in range(20):
+        numbers = [turn * 3 + i for i in range(3)]
+        assert rig.embed(numbers[0], *numbers[1:], once=True).ahead == [1, 2]
+        for number in numbers[1:]:
+            embedded = rig.embed(number, once=True)
+            assert (embedded.cached, int(embedded.embedding.pixels[0, 0])) == (True, number)
+    assert rig.handler.sizes == [3] * 20
+    assert (len(rig.cache), rig.cache.evictions) == (kept, 0)
+
+
+def test_the_first_frames_tell_how_large_an_embedding_is(make):
+    rig = make(known=False)
+    assert rig.embed(1, 2, 3, once=True).ahead == []
+    assert rig.embed(2, 3, once=True).ahead == [1]
+
+
+def test_a_frame_does_not_take_away_what_a_request_is_to_find_again(make):
+    rig = make()
+    rig.embed(1)
+    assert rig.embed(1, once=True).cached
+    assert rig.value(1) == 1
+    rig.embed(5, 6, once=True)
+    assert rig.embed(6).cached  # a request for what was made for a frame: from now on it is the request's
+    assert rig.embed(6, once=True).cached
+    assert rig.value(6) == 6
+
+
+def test_frames_that_nobody_came_for_are_not_remembered_for_ever(make):
+    rig = make(cache_bytes=8 * NBYTES)
+    for turn in range(50):
+        rig.embed(2 * turn, 2 * turn + 1, once=True)
+    assert len(rig.embedder._passing) <= 9
+    assert len(rig.cache) <= 8

@@ -102,3 +102,16 @@ def test_looking_whether_one_is_there_is_no_use_of_it():
     assert (cache.hits, cache.misses) == (0, 0)
     cache.put(b"3", Sized(50))
     assert b"1" not in cache
+
+
+def test_one_that_is_discarded_is_gone_and_no_eviction():
+    cache = EmbeddingCache(100)
+    cache.put(b"1", Sized(60))
+    cache.put(b"2", Sized(10))
+    cache.discard(b"1")
+    cache.discard(b"1")
+    cache.discard(b"nothing")
+    assert (cache.nbytes, len(cache), cache.evictions) == (10, 1, 0)
+    assert cache.get(b"1") is None
+    cache.put(b"3", Sized(90))
+    assert (cache.nbytes, b"2" in cache) == (100, True)

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "maskbus/client_options.hpp"
 #include "maskbus/detail/core.hpp"
@@ -19,6 +20,9 @@
 #include "maskbus/replies.hpp"
 #include "maskbus/result.hpp"
 #include "maskbus/segmentation.hpp"
+#include "maskbus/stream.hpp"
+#include "maskbus/stream_options.hpp"
+#include "maskbus/stream_replies.hpp"
 #include "maskbus/subscription.hpp"
 
 namespace maskbus {
@@ -135,6 +139,16 @@ public:
     [[nodiscard]] Result<Subscription> subscribe(const std::string& topic, std::function<void(Segmentation)> callback,
                                                  SubscribeOptions options = {});
 
+    /// Open a stream, or open the one of this name anew: frames go in one way, and masks are published. `name` has no
+    /// "/", no ":" and no white space. Errors besides those of every call: `unknown_model`, `model_unavailable`,
+    /// `unsupported_prompt` (a model that does not track, say), `busy`.
+    [[nodiscard]] Result<Stream> open_stream(const std::string& name, StreamOptions options = {});
+    /// Ask which streams there are, and how they are doing, in the order of their names.
+    [[nodiscard]] Result<std::vector<StreamInfo>> streams(CallOptions options = {});
+    /// Close a stream by its name, whoever opened it; those who send to one of `open_stream` use `Stream::close`. Error
+    /// `unknown_stream` where there is none.
+    [[nodiscard]] Result<StreamCounts> close_stream(const std::string& name, CallOptions options = {});
+
     /// Close all connections and subscriptions. Calls that still wait in other threads end with `closed`, and so does
     /// every later one. Any thread may, as often as it likes.
     void close() {
@@ -155,3 +169,4 @@ private:
 
 #include "maskbus/detail/client_calls.hpp"
 #include "maskbus/detail/everything_calls.hpp"
+#include "maskbus/detail/stream_calls.hpp"

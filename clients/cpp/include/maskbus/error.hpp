@@ -22,6 +22,7 @@ inline constexpr const char* invalid_image = "invalid_image";
 inline constexpr const char* unknown_image = "unknown_image";
 inline constexpr const char* image_expired = "image_expired";
 inline constexpr const char* unknown_lease = "unknown_lease";
+inline constexpr const char* unknown_stream = "unknown_stream";
 inline constexpr const char* no_shared_memory = "no_shared_memory";
 inline constexpr const char* unknown_model = "unknown_model";
 inline constexpr const char* unknown_encoding = "unknown_encoding";

@@ -51,6 +51,15 @@ public:
     [[nodiscard]] const std::optional<BoundingBox>& crop_box() const noexcept {
         return fields().crop_box;
     }
+    /// In a stream that tracks: which object this is.
+    [[nodiscard]] std::optional<std::int64_t> object_id() const noexcept {
+        return fields().object_id;
+    }
+    /// In a stream that tracks: whether the model believes that the object can be seen; false: it has lost it, and the
+    /// mask may be empty.
+    [[nodiscard]] std::optional<bool> present() const noexcept {
+        return fields().present;
+    }
     /// Pixels of the mask's sides, those of the image.
     [[nodiscard]] std::uint32_t width() const noexcept {
         return reply_->width;

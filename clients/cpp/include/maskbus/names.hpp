@@ -4,6 +4,7 @@
 
 #include "maskbus/image_view.hpp"
 #include "maskbus/options.hpp"
+#include "maskbus/stream_options.hpp"
 
 namespace maskbus {
 
@@ -66,6 +67,30 @@ namespace maskbus {
             return "dense";
         case Preset::fast:
             return "fast";
+    }
+    return {};
+}
+
+/// Return the wire's name of a policy.
+[[nodiscard]] constexpr std::string_view name_of(StreamPolicy policy) noexcept {
+    switch (policy) {
+        case StreamPolicy::newest:
+            return "newest";
+        case StreamPolicy::every:
+            return "every";
+        case StreamPolicy::sample:
+            return "sample";
+    }
+    return {};
+}
+
+/// Return the wire's name of what an age counts from.
+[[nodiscard]] constexpr std::string_view name_of(AgeFrom from) noexcept {
+    switch (from) {
+        case AgeFrom::receipt:
+            return "receipt";
+        case AgeFrom::stamp:
+            return "stamp";
     }
     return {};
 }

@@ -82,6 +82,10 @@ public:
     [[nodiscard]] bool retained() const noexcept {
         return reply_->retained;
     }
+    /// On results of a stream: what had become of its frames when this one's turn came.
+    [[nodiscard]] const std::optional<StreamCounts>& counts() const noexcept {
+        return reply_->counts;
+    }
     /// The slot of shared memory that bytes of this answer are in, where one was given for them.
     [[nodiscard]] const std::optional<Slot>& result() const noexcept {
         return reply_->result;

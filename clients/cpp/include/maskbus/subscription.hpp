@@ -19,6 +19,10 @@
 
 namespace maskbus {
 
+namespace detail {
+struct Subscribing;
+}
+
 /// What of a topic is wanted, and how. An aggregate: C++20 may name the fields.
 struct SubscribeOptions {
     /// How the masks come, whatever their requester chose; left out: as the requester chose.
@@ -147,7 +151,7 @@ public:
     }
 
 private:
-    friend class Client;
+    friend struct detail::Subscribing;
 
     Subscription(std::shared_ptr<detail::Feed> feed, bool calls_back)
         : feed_(std::move(feed)), calls_back_(calls_back) {}

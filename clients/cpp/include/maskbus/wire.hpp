@@ -18,6 +18,8 @@
 #include "maskbus/result.hpp"
 #include "maskbus/segmentation.hpp"
 #include "maskbus/slot.hpp"
+#include "maskbus/stream_options.hpp"
+#include "maskbus/stream_replies.hpp"
 
 /// The wire's messages, written and read: no socket anywhere. SPEC.md says what they mean.
 namespace maskbus::wire {
@@ -55,6 +57,22 @@ namespace maskbus::wire {
 /// Give leased shared memory back.
 [[nodiscard]] inline Result<Message> give_back(std::string_view lease, std::string_view id);
 
+/// Begin a stream, or begin one of this name anew. `options.deadline` is the client's and not looked at. What a mask
+/// of an object borrows must stay as it is until the message is sent.
+[[nodiscard]] inline Result<Message> stream_open(std::string_view stream, const StreamOptions& options,
+                                                 std::string_view id);
+/// Hand in the next frame of a stream; answered where it is wrong, or `ack` is set. `frame.timeout` is not looked at.
+[[nodiscard]] inline Result<Message> stream_frame(std::string_view stream, const Image& image,
+                                                  const FrameOptions& frame, std::string_view id = {},
+                                                  bool ack = false);
+/// Change a stream while it runs. As `stream_open`.
+[[nodiscard]] inline Result<Message> stream_update(std::string_view stream, const StreamUpdate& update,
+                                                   std::string_view id);
+/// End a stream.
+[[nodiscard]] inline Result<Message> stream_close(std::string_view stream, std::string_view id);
+/// Ask which streams there are.
+[[nodiscard]] inline Result<Message> stream_list(std::string_view id);
+
 // Replies.
 
 /// A reply, or a published message, whose header could be read. Movable; keeps its frames in memory.
@@ -85,6 +103,15 @@ using Opened = detail::Opened;
 [[nodiscard]] inline Result<Statistics> statistics(const Opened& opened);
 [[nodiscard]] inline Result<Leased> leased(const Opened& opened);
 [[nodiscard]] inline Result<Returned> returned(const Opened& opened);
+[[nodiscard]] inline Result<StreamOpened> stream_opened(const Opened& opened);
+[[nodiscard]] inline Result<StreamFrameTaken> stream_frame_taken(const Opened& opened);
+/// What comes unasked, to who has sent a frame.
+[[nodiscard]] inline Result<StreamCredit> stream_credit(const Opened& opened);
+[[nodiscard]] inline Result<StreamUpdated> stream_updated(const Opened& opened);
+[[nodiscard]] inline Result<StreamClosed> stream_closed(const Opened& opened);
+[[nodiscard]] inline Result<Streams> streams(const Opened& opened);
+/// What is published under a stream's `frames_topic`.
+[[nodiscard]] inline Result<PublishedFrame> published_frame(const Opened& opened);
 /// The fields of an `error` reply.
 [[nodiscard]] inline Result<ErrorReply> error_reply(const Opened& opened);
 
@@ -93,4 +120,5 @@ using Opened = detail::Opened;
 #include "maskbus/detail/decode_replies.hpp"
 #include "maskbus/detail/encode_everything.hpp"
 #include "maskbus/detail/encode_requests.hpp"
+#include "maskbus/detail/encode_streams.hpp"
 #include "maskbus/detail/read_progress.hpp"

@@ -8,27 +8,12 @@
 #include <utility>
 #include <vector>
 
-#include "maskbus/detail/client_core.hpp"
+#include "access.hpp"
 #include "maskbus/detail/fields.hpp"
 #include "maskbus/detail/read_masks.hpp"
 #include "maskbus/wire.hpp"
-#include "memory.hpp"
 
 namespace maskbus::shm {
-
-namespace detail {
-
-/// Gives what stands behind an image.
-struct Access {
-    static const std::shared_ptr<Memory>& memory(const SharedImage& image) {
-        return image.memory_;
-    }
-    static const std::shared_ptr<SlotLoan>& loan(const SharedImage& image) {
-        return image.loan_;
-    }
-};
-
-}  // namespace detail
 
 namespace {
 
@@ -200,7 +185,7 @@ Result<std::shared_ptr<Core>> core_of(const Client& client, const SharedImage& i
     if (core == nullptr) {
         return Error{codes::closed, "The client has been moved elsewhere."};
     }
-    if (Access::loan(image) == nullptr || !Access::memory(image)->belongs_to(*core)) {
+    if (!Access::belongs_to(image, *core)) {
         return Error{codes::invalid_argument, "This image is not one of this client's.", "image"};
     }
     return core;

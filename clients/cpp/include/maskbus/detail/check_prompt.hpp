@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "maskbus/detail/checks.hpp"
@@ -14,66 +15,72 @@
 
 namespace maskbus::detail {
 
-inline std::string entry(const char* path, std::size_t index) {
-    return std::string(path) + "[" + std::to_string(index) + "]";
-}
+/// Where a prompt stands in its message; made into the path of one of its fields where something is wrong.
+struct PromptPath {
+    std::string_view path;
 
-inline void check_count(Checks& checks, std::size_t count, std::size_t most, const char* path) {
+    [[nodiscard]] std::string of(const char* name) const {
+        return std::string(path) + "." + name;
+    }
+    [[nodiscard]] std::string of(const char* name, std::size_t index) const {
+        return of(name) + "[" + std::to_string(index) + "]";
+    }
+};
+
+inline void check_count(Checks& checks, std::size_t count, std::size_t most, const std::string& path) {
     if (count > most) {
         checks.fail(codes::too_large, std::to_string(count) + " entries; the limit is " + std::to_string(most) + ".",
                     path);
     }
 }
 
-inline void check_texts(Checks& checks, const std::vector<std::string>& texts, const char* path) {
+inline void check_texts(Checks& checks, const std::vector<std::string>& texts, const PromptPath& at, const char* name) {
     for (std::size_t i = 0; i < texts.size() && !checks.error; ++i) {
-        checks.text(texts[i], checks.limits.text_chars, entry(path, i));
+        checks.text(texts[i], checks.limits.text_chars, at.of(name, i));
         if (is_blank(texts[i])) {
-            checks.fail(codes::invalid_value, "The text is empty.", entry(path, i));
+            checks.fail(codes::invalid_value, "The text is empty.", at.of(name, i));
         }
     }
 }
 
-inline void check_points(Checks& checks, const Prompt& prompt) {
+inline void check_points(Checks& checks, const Prompt& prompt, const PromptPath& at) {
     for (std::size_t i = 0; i < prompt.points.size() && !checks.error; ++i) {
         if (!std::isfinite(prompt.points[i].x) || !std::isfinite(prompt.points[i].y)) {
-            checks.fail(codes::invalid_value, "A coordinate is not finite.", entry("prompt.points", i));
+            checks.fail(codes::invalid_value, "A coordinate is not finite.", at.of("points", i));
         }
     }
     for (std::size_t i = 0; i < prompt.labels.size() && !checks.error; ++i) {
         if (prompt.labels[i] != 0 && prompt.labels[i] != 1) {
-            checks.fail(codes::invalid_value, "A label is 0 or 1.", entry("prompt.labels", i));
+            checks.fail(codes::invalid_value, "A label is 0 or 1.", at.of("labels", i));
         }
     }
 }
 
-inline void check_boxes(Checks& checks, const std::vector<Box>& boxes) {
+inline void check_boxes(Checks& checks, const std::vector<Box>& boxes, const PromptPath& at) {
     for (std::size_t i = 0; i < boxes.size() && !checks.error; ++i) {
         const Box& box = boxes[i];
         if (!std::isfinite(box.x0) || !std::isfinite(box.y0) || !std::isfinite(box.x1) || !std::isfinite(box.y1)) {
-            checks.fail(codes::invalid_value, "A coordinate is not finite.", entry("prompt.boxes", i));
+            checks.fail(codes::invalid_value, "A coordinate is not finite.", at.of("boxes", i));
         } else if (!(box.x0 < box.x1 && box.y0 < box.y1)) {
-            checks.fail(codes::invalid_value, "A box is x0, y0, x1, y1 with x0 < x1 and y0 < y1.",
-                        entry("prompt.boxes", i));
+            checks.fail(codes::invalid_value, "A box is x0, y0, x1, y1 with x0 < x1 and y0 < y1.", at.of("boxes", i));
         }
     }
 }
 
 /// Check that all points and boxes lie in an image of that size.
-inline void check_inside(Checks& checks, const Prompt& prompt, std::uint32_t width, std::uint32_t height) {
+inline void check_inside(Checks& checks, const Prompt& prompt, std::uint32_t width, std::uint32_t height,
+                         const PromptPath& at) {
     const std::string size = std::to_string(width) + " × " + std::to_string(height) + " pixels";
     for (std::size_t i = 0; i < prompt.points.size() && !checks.error; ++i) {
         const Point& point = prompt.points[i];
         if (!(point.x >= 0 && point.x < width && point.y >= 0 && point.y < height)) {
-            checks.fail(codes::invalid_value, "The point is outside the image of " + size + ".",
-                        entry("prompt.points", i));
+            checks.fail(codes::invalid_value, "The point is outside the image of " + size + ".", at.of("points", i));
         }
     }
     for (std::size_t i = 0; i < prompt.boxes.size() && !checks.error; ++i) {
         const Box& box = prompt.boxes[i];
         if (box.x0 < 0 || box.y0 < 0 || box.x1 > width || box.y1 > height) {
-            checks.fail(codes::invalid_value, "The box reaches outside the image of " + size + ".",
-                        entry("prompt.boxes", i));
+            checks.fail(codes::invalid_value, "The box reaches outside the image of " + size + ".", at.of("boxes", i));
         }
     }
 }
@@ -83,30 +90,31 @@ inline bool is_prompt_encoding(MaskEncoding encoding) noexcept {
            encoding == MaskEncoding::png || encoding == MaskEncoding::rle;
 }
 
-inline void check_mask(Checks& checks, const MaskPrompt& mask, std::uint32_t width, std::uint32_t height) {
+inline void check_mask(Checks& checks, const MaskPrompt& mask, std::uint32_t width, std::uint32_t height,
+                       const PromptPath& at) {
     const bool sized = width > 0 && height > 0;
     if (!is_prompt_encoding(mask.encoding)) {
         checks.fail(codes::unknown_encoding, "A mask to refine is raw, bits, bits+zlib, png or rle.",
-                    "prompt.mask.encoding");
+                    at.of("mask.encoding"));
     } else if (mask.encoding == MaskEncoding::rle) {
         if (mask.counts.empty()) {
-            checks.fail(codes::invalid_field, "The field is missing.", "prompt.mask.counts");
+            checks.fail(codes::invalid_field, "The field is missing.", at.of("mask.counts"));
         } else if (!mask.bytes.empty()) {
-            checks.fail(codes::invalid_field, "rle has counts and nothing else.", "prompt.mask");
+            checks.fail(codes::invalid_field, "rle has counts and nothing else.", at.of("mask"));
         } else if (sized) {
             if (const auto sound = rle::check(mask.counts, width, height); !sound) {
-                checks.fail(codes::invalid_value, sound.error().message, "prompt.mask");
+                checks.fail(codes::invalid_value, sound.error().message, at.of("mask"));
             }
         }
     } else if (!mask.counts.empty()) {
-        checks.fail(codes::invalid_field, "Only rle has counts.", "prompt.mask.counts");
+        checks.fail(codes::invalid_field, "Only rle has counts.", at.of("mask.counts"));
     } else if (mask.bytes.empty()) {
-        checks.fail(codes::invalid_field, "The mask has no bytes.", "prompt.mask");
+        checks.fail(codes::invalid_field, "The mask has no bytes.", at.of("mask"));
     } else if (sized && (mask.encoding == MaskEncoding::raw || mask.encoding == MaskEncoding::bits)) {
         const std::uint64_t expected =
             mask.encoding == MaskEncoding::raw ? pixels_of(width, height) : packed_bytes(width, height);
         if (mask.bytes.size() != expected) {
-            checks.fail(codes::invalid_value, wrong_size(expected, mask.bytes.size()).message, "prompt.mask");
+            checks.fail(codes::invalid_value, wrong_size(expected, mask.bytes.size()).message, at.of("mask"));
         }
     }
 }
@@ -121,51 +129,53 @@ inline bool all_finite(const Bytes& floats) noexcept {
     return wrong == 0;
 }
 
-inline void check_logits(Checks& checks, const LogitsPrompt& logits) {
+inline void check_logits(Checks& checks, const LogitsPrompt& logits, const PromptPath& at) {
     constexpr int longest = 4096;
     const auto [height, width] = logits.shape;
     if (logits.bytes.empty()) {
-        checks.fail(codes::invalid_field, "The logits have no bytes.", "prompt.logits");
+        checks.fail(codes::invalid_field, "The logits have no bytes.", at.of("logits"));
     } else if (height < 1 || width < 1 || height > longest || width > longest) {
-        checks.fail(codes::invalid_value, "A side of logits is 1 to 4096.", "prompt.logits.shape");
+        checks.fail(codes::invalid_value, "A side of logits is 1 to 4096.", at.of("logits.shape"));
     } else if (logits.bytes.size() != std::size_t{4} * static_cast<unsigned>(height) * static_cast<unsigned>(width)) {
-        checks.fail(codes::invalid_value, "The logits do not have the bytes that their shape needs.", "prompt.logits");
+        checks.fail(codes::invalid_value, "The logits do not have the bytes that their shape needs.", at.of("logits"));
     } else if (!all_finite(logits.bytes)) {
-        checks.fail(codes::invalid_value, "A logit is not finite.", "prompt.logits");
+        checks.fail(codes::invalid_value, "A logit is not finite.", at.of("logits"));
     }
 }
 
-/// Check all that can be known of a prompt; an image of 0 × 0 is one whose size is not known.
-inline void check_prompt(Checks& checks, const Prompt& prompt, std::uint32_t width, std::uint32_t height) {
-    check_count(checks, prompt.points.size(), checks.limits.points, "prompt.points");
-    check_count(checks, prompt.boxes.size(), checks.limits.boxes, "prompt.boxes");
-    check_count(checks, prompt.text.size(), checks.limits.texts, "prompt.text");
-    check_count(checks, prompt.negative_text.size(), checks.limits.texts, "prompt.negative_text");
-    check_texts(checks, prompt.text, "prompt.text");
-    check_texts(checks, prompt.negative_text, "prompt.negative_text");
-    check_points(checks, prompt);
-    check_boxes(checks, prompt.boxes);
+/// Check all that can be known of a prompt, which stands at `path`; an image of 0 × 0 is one whose size is not known.
+inline void check_prompt(Checks& checks, const Prompt& prompt, std::uint32_t width, std::uint32_t height,
+                         std::string_view path = "prompt") {
+    const PromptPath at{path};
+    check_count(checks, prompt.points.size(), checks.limits.points, at.of("points"));
+    check_count(checks, prompt.boxes.size(), checks.limits.boxes, at.of("boxes"));
+    check_count(checks, prompt.text.size(), checks.limits.texts, at.of("text"));
+    check_count(checks, prompt.negative_text.size(), checks.limits.texts, at.of("negative_text"));
+    check_texts(checks, prompt.text, at, "text");
+    check_texts(checks, prompt.negative_text, at, "negative_text");
+    check_points(checks, prompt, at);
+    check_boxes(checks, prompt.boxes, at);
     if (!prompt.labels.empty() && prompt.labels.size() != prompt.points.size()) {
         checks.fail(codes::invalid_value,
                     std::to_string(prompt.labels.size()) + " labels for " + std::to_string(prompt.points.size()) +
                         " points.",
-                    "prompt.labels");
+                    at.of("labels"));
     }
     if (prompt.boxes.size() > 1 && !prompt.points.empty()) {
         checks.fail(codes::invalid_value, "Points go with one box at most; several boxes are several objects.",
-                    "prompt.points");
+                    at.of("points"));
     }
     if (!prompt.negative_text.empty() && prompt.text.empty()) {
-        checks.fail(codes::invalid_value, "Negative texts go with texts.", "prompt.negative_text");
+        checks.fail(codes::invalid_value, "Negative texts go with texts.", at.of("negative_text"));
     }
     if (width > 0 && height > 0 && !checks.error) {
-        check_inside(checks, prompt, width, height);
+        check_inside(checks, prompt, width, height, at);
     }
     if (prompt.mask) {
-        check_mask(checks, *prompt.mask, width, height);
+        check_mask(checks, *prompt.mask, width, height, at);
     }
     if (prompt.logits) {
-        check_logits(checks, *prompt.logits);
+        check_logits(checks, *prompt.logits, at);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,6 +52,18 @@ void check_work(Checks& checks, const Options& options, std::string_view id, std
     }
 }
 
+/// How masks are wanted.
+inline void check_encodings(Checks& checks, const std::vector<MaskEncoding>& encodings) {
+    std::uint32_t seen = 0;
+    for (const MaskEncoding encoding : encodings) {
+        const std::uint32_t bit = std::uint32_t{1} << static_cast<unsigned>(encoding);
+        if ((seen & bit) != 0) {
+            checks.fail(codes::invalid_value, "An encoding is named twice.", "encodings");
+        }
+        seen |= bit;
+    }
+}
+
 /// What the options of the operations that answer masks share.
 template <class Options>
 void check_masks_wanted(Checks& checks, const Options& options) {
@@ -60,27 +73,25 @@ void check_masks_wanted(Checks& checks, const Options& options) {
             checks.fail(codes::invalid_value, "A topic has at least one character and no \":\".", "publish");
         }
     }
-    std::uint32_t seen = 0;
-    for (const MaskEncoding encoding : options.encodings) {
-        const std::uint32_t bit = std::uint32_t{1} << static_cast<unsigned>(encoding);
-        if ((seen & bit) != 0) {
-            checks.fail(codes::invalid_value, "An encoding is named twice.", "encodings");
-        }
-        seen |= bit;
-    }
+    check_encodings(checks, options.encodings);
 }
 
-inline void check_options(Checks& checks, const SegmentOptions& options) {
-    check_masks_wanted(checks, options);
-    if (2 * options.options.size() > checks.limits.header_objects) {
+/// The model's own options.
+inline void check_own_options(Checks& checks, const std::map<std::string, OptionValue>& options) {
+    if (2 * options.size() > checks.limits.header_objects) {
         checks.fail(codes::too_large, "There are more options than a header may hold.", "options");
     }
-    for (const auto& [name, value] : options.options) {
+    for (const auto& [name, value] : options) {
         const auto* text = std::get_if<std::string>(&value);
         if (!is_utf8(name) || (text != nullptr && !is_utf8(*text))) {
             checks.fail(codes::invalid_value, "The text is not UTF-8.", "options");
         }
     }
+}
+
+inline void check_options(Checks& checks, const SegmentOptions& options) {
+    check_masks_wanted(checks, options);
+    check_own_options(checks, options.options);
 }
 
 }  // namespace maskbus::detail

@@ -223,37 +223,45 @@ inline Result<std::shared_ptr<Feed>> open_feed(Core& core, const std::string& to
     return core.subscribe(endpoint, *std::move(filter), options.newest);
 }
 
+/// Makes subscriptions.
+struct Subscribing {
+    [[nodiscard]] static Result<Subscription> to(Core& core, const std::string& topic,
+                                                 const SubscribeOptions& options) {
+        Result<std::shared_ptr<Feed>> feed = open_feed(core, topic, options);
+        if (!feed) {
+            return std::move(feed).error();
+        }
+        return Subscription(*std::move(feed), false);
+    }
+
+    [[nodiscard]] static Result<Subscription> to(Core& core, const std::string& topic,
+                                                 std::function<void(Segmentation)> callback, SubscribeOptions options) {
+        if (!callback) {
+            return Error{codes::invalid_argument, "The callback is no function.", "callback"};
+        }
+        Result<std::shared_ptr<Feed>> feed = open_feed(core, topic, options);
+        if (!feed) {
+            return std::move(feed).error();
+        }
+        Subscription subscription(*feed, true);
+        if (Result<void> called = (*feed)->call(guarded(std::move(callback), std::move(options.on_error))); !called) {
+            return std::move(called).error();
+        }
+        return subscription;
+    }
+};
+
 }  // namespace detail
 
 inline Result<Subscription> Client::subscribe(const std::string& topic, const SubscribeOptions& options) {
-    if (core_ == nullptr) {
-        return detail::moved_away();
-    }
-    Result<std::shared_ptr<detail::Feed>> feed = detail::open_feed(*core_, topic, options);
-    if (!feed) {
-        return std::move(feed).error();
-    }
-    return Subscription(*std::move(feed), false);
+    return core_ == nullptr ? Result<Subscription>(detail::moved_away())
+                            : detail::Subscribing::to(*core_, topic, options);
 }
 
 inline Result<Subscription> Client::subscribe(const std::string& topic, std::function<void(Segmentation)> callback,
                                               SubscribeOptions options) {
-    if (core_ == nullptr) {
-        return detail::moved_away();
-    }
-    if (!callback) {
-        return Error{codes::invalid_argument, "The callback is no function.", "callback"};
-    }
-    Result<std::shared_ptr<detail::Feed>> feed = detail::open_feed(*core_, topic, options);
-    if (!feed) {
-        return std::move(feed).error();
-    }
-    Subscription subscription(*feed, true);
-    if (Result<void> called = (*feed)->call(detail::guarded(std::move(callback), std::move(options.on_error)));
-        !called) {
-        return std::move(called).error();
-    }
-    return subscription;
+    return core_ == nullptr ? Result<Subscription>(detail::moved_away())
+                            : detail::Subscribing::to(*core_, topic, std::move(callback), std::move(options));
 }
 
 }  // namespace maskbus

@@ -20,7 +20,7 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<Connection>> open(Context context, const std::string& endpoint,
                                                                   const std::optional<Keys>& keys) {
         // What it queues is bounded by the calls under way, so it has no high-water mark.
-        Result<Socket> socket = connect_socket(std::move(context), ZMQ_DEALER, endpoint, 0, keys);
+        Result<Socket> socket = connect_socket(std::move(context), ZMQ_DEALER, endpoint, {}, keys);
         if (!socket) {
             return std::move(socket).error();
         }

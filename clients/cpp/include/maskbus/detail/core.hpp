@@ -53,6 +53,12 @@ public:
     /// Subscribe at an endpoint.
     [[nodiscard]] Result<std::shared_ptr<Feed>> subscribe(const std::string& endpoint, TopicFilter filter, bool newest);
 
+    /// Return a connection of its own to the node, for one-way messages.
+    [[nodiscard]] Result<Socket> dealer(HighWater high_water);
+    [[nodiscard]] bool is_closed() const noexcept {
+        return closed_;
+    }
+
     /// End all calls and subscriptions: those that wait get `closed`. Any thread may, and as often as it likes.
     void close();
 
@@ -351,6 +357,14 @@ inline Result<std::shared_ptr<Feed>> Core::subscribe(const std::string& endpoint
         feeds_.push_back(*feed);
     }
     return feed;
+}
+
+inline Result<Socket> Core::dealer(HighWater high_water) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (closed_) {
+        return closed();
+    }
+    return connect_socket(context_, ZMQ_DEALER, peer_.endpoint, high_water, keys_);
 }
 
 inline void Core::close() {

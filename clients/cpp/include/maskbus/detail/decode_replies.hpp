@@ -12,9 +12,10 @@
 
 namespace maskbus::detail {
 
-inline constexpr std::array<std::string_view, 12> reply_names = {"error",    "segment", "everything", "progress",
-                                                                 "embed",    "release", "lease",      "return",
-                                                                 "describe", "ping",    "stats",      "cancel"};
+inline constexpr std::array<std::string_view, 19> reply_names = {
+    "error",         "segment",       "everything",   "progress",    "embed",  "release",     "lease",
+    "return",        "describe",      "ping",         "stats",       "cancel", "stream.open", "stream.frame",
+    "stream.credit", "stream.update", "stream.close", "stream.list", "frame"};
 
 /// Return what is wrong with a message's version, if anything is.
 inline std::optional<Error> check_version(const Opened& opened) {
@@ -147,6 +148,34 @@ inline Result<Leased> leased(const Opened& opened) {
 
 inline Result<Returned> returned(const Opened& opened) {
     return detail::expect<Returned>(opened, "return");
+}
+
+inline Result<StreamOpened> stream_opened(const Opened& opened) {
+    return detail::expect<StreamOpened>(opened, "stream.open");
+}
+
+inline Result<StreamFrameTaken> stream_frame_taken(const Opened& opened) {
+    return detail::expect<StreamFrameTaken>(opened, "stream.frame");
+}
+
+inline Result<StreamCredit> stream_credit(const Opened& opened) {
+    return detail::expect<StreamCredit>(opened, "stream.credit");
+}
+
+inline Result<StreamUpdated> stream_updated(const Opened& opened) {
+    return detail::expect<StreamUpdated>(opened, "stream.update");
+}
+
+inline Result<StreamClosed> stream_closed(const Opened& opened) {
+    return detail::expect<StreamClosed>(opened, "stream.close");
+}
+
+inline Result<Streams> streams(const Opened& opened) {
+    return detail::expect<Streams>(opened, "stream.list");
+}
+
+inline Result<PublishedFrame> published_frame(const Opened& opened) {
+    return detail::expect<PublishedFrame>(opened, "frame");
 }
 
 inline Result<ErrorReply> error_reply(const Opened& opened) {

@@ -30,6 +30,9 @@ public:
     MapWriter& map() noexcept {
         return map_;
     }
+    Packer& packer() noexcept {
+        return packer_;
+    }
 
     void image(const wire::Image& image) {
         map_.key("image");
@@ -62,10 +65,7 @@ public:
     /// What the operations that answer masks share.
     template <class Options>
     void masks_wanted(const Options& options) {
-        map_.key("encodings").begin_array(options.encodings.size());
-        for (const MaskEncoding encoding : options.encodings) {
-            packer_.write(name_of(encoding));
-        }
+        encodings(options.encodings);
         if (options.keep) {
             map_.field("keep", true);
         }
@@ -74,11 +74,22 @@ public:
         }
     }
 
-    void prompt(const Prompt& prompt) {
-        if (prompt.points.empty() && prompt.boxes.empty() && !prompt.mask && !prompt.logits && prompt.text.empty()) {
-            return;
+    void encodings(const std::vector<MaskEncoding>& encodings) {
+        map_.key("encodings").begin_array(encodings.size());
+        for (const MaskEncoding encoding : encodings) {
+            packer_.write(name_of(encoding));
         }
-        map_.key("prompt");
+    }
+
+    void prompt(const Prompt& prompt) {
+        if (!prompt.points.empty() || !prompt.boxes.empty() || prompt.mask || prompt.logits || !prompt.text.empty()) {
+            prompt_in(map_, prompt);
+        }
+    }
+
+    /// Write a prompt, also an empty one, as a field of a map.
+    void prompt_in(MapWriter& outer, const Prompt& prompt) {
+        outer.key("prompt");
         MapWriter map(packer_);
         if (!prompt.points.empty()) {
             map.key("points").begin_array(prompt.points.size());
@@ -110,9 +121,13 @@ public:
     }
 
     void options(const std::map<std::string, OptionValue>& options) {
-        if (options.empty()) {
-            return;
+        if (!options.empty()) {
+            options_in(options);
         }
+    }
+
+    /// Write options, also where there are none.
+    void options_in(const std::map<std::string, OptionValue>& options) {
         map_.key("options");
         MapWriter map(packer_);
         for (const auto& [name, value] : options) {
@@ -129,6 +144,17 @@ public:
         map.field("index", slot.index);
         map.field("generation", slot.generation);
         map.end();
+    }
+
+    void optional(std::string_view name, const std::optional<std::int64_t>& value) {
+        if (value) {
+            map_.field(name, *value);
+        }
+    }
+    void optional(std::string_view name, const std::optional<std::string>& value) {
+        if (value) {
+            map_.field(name, std::string_view(*value));
+        }
     }
 
     [[nodiscard]] wire::Message finish() {
@@ -154,17 +180,6 @@ private:
     void numbers(Numbers... values) {
         packer_.begin_array(sizeof...(values));
         (packer_.write(values), ...);
-    }
-
-    void optional(std::string_view name, const std::optional<std::int64_t>& value) {
-        if (value) {
-            map_.field(name, *value);
-        }
-    }
-    void optional(std::string_view name, const std::optional<std::string>& value) {
-        if (value) {
-            map_.field(name, std::string_view(*value));
-        }
     }
 
     void view_fields(MapWriter& map, const ImageView& view) {

@@ -34,7 +34,7 @@ public:
                                                             const std::optional<Keys>& keys, TopicFilter filter,
                                                             bool newest) {
         // Heartbeats of the socket have a machine noticed that vanished without a word.
-        Result<Socket> socket = connect_socket(context, ZMQ_SUB, endpoint, 1'000, keys);
+        Result<Socket> socket = connect_socket(context, ZMQ_SUB, endpoint, {1'000, 1'000}, keys);
         if (!socket) {
             return std::move(socket).error();
         }

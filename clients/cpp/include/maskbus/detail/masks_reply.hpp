@@ -10,6 +10,7 @@
 #include "maskbus/prompt.hpp"
 #include "maskbus/replies.hpp"
 #include "maskbus/slot.hpp"
+#include "maskbus/stream_replies.hpp"
 #include "maskbus/tensor.hpp"
 
 namespace maskbus {
@@ -34,6 +35,8 @@ struct MaskFields {
     std::optional<double> similarity;
     std::optional<Point> point;
     std::optional<BoundingBox> crop_box;
+    std::optional<std::int64_t> object_id;
+    std::optional<bool> present;
     std::optional<Bytes> rle;  // the counts; their size is that of the image
     std::optional<Bytes> bits;
     std::optional<Bytes> bits_zlib;
@@ -66,6 +69,7 @@ struct MasksReply {
     std::optional<std::string> topic;
     std::optional<std::int64_t> published;
     bool retained = false;
+    std::optional<StreamCounts> counts;
 };
 
 }  // namespace detail

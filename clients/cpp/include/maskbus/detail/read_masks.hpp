@@ -8,6 +8,7 @@
 #include "maskbus/detail/masks_reply.hpp"
 #include "maskbus/detail/read_blob.hpp"
 #include "maskbus/detail/read_replies.hpp"
+#include "maskbus/detail/read_streams.hpp"
 
 namespace maskbus::detail {
 
@@ -46,6 +47,8 @@ struct MaskReader {
         fields.optional("similarity", out.similarity);
         fields.optional("point", out.point);
         fields.optional("crop_box", out.crop_box);
+        fields.optional("object_id", out.object_id);
+        fields.optional("present", out.present);
         if (const Object* value = fields.find("rle")) {
             read_rle(*value, where.field("rle"), out.rle.emplace());
         }
@@ -128,6 +131,7 @@ inline void read(Reading& in, const Object& map, const Where& where, MasksReply&
     fields.optional("topic", out.topic);
     fields.optional("published", out.published);
     fields.optional("retained", out.retained);
+    fields.optional("counts", out.counts);
 }
 
 }  // namespace maskbus::detail

@@ -100,16 +100,22 @@ inline Result<void> check_keys(const Context& context, const std::optional<Keys>
     return {};
 }
 
-/// Return a connected socket. `high_water` bounds what it queues in messages; 0: not at all.
-inline Result<Socket> connect_socket(Context context, int kind, const std::string& endpoint, int high_water,
+/// How many messages a socket queues each way; 0: any number.
+struct HighWater {
+    int sent = 0;
+    int received = 0;
+};
+
+/// Return a connected socket.
+inline Result<Socket> connect_socket(Context context, int kind, const std::string& endpoint, HighWater high_water,
                                      const std::optional<Keys>& keys) {
     Result<Socket> opened = Socket::open(std::move(context), kind);
     if (!opened) {
         return opened;
     }
     Socket& socket = *opened;
-    socket.set(ZMQ_SNDHWM, high_water);
-    socket.set(ZMQ_RCVHWM, high_water);
+    socket.set(ZMQ_SNDHWM, high_water.sent);
+    socket.set(ZMQ_RCVHWM, high_water.received);
     const auto most = static_cast<std::int64_t>(reply_limits.frame_bytes);
     zmq_setsockopt(socket.handle(), ZMQ_MAXMSGSIZE, &most, sizeof most);
     if (begins_with(endpoint, "tcp://")) {

@@ -67,14 +67,17 @@ inline bool is_utf8(std::string_view text) noexcept {
     return count_characters(text) != static_cast<std::size_t>(-1);
 }
 
+/// Whether a code point is white space.
+inline bool is_space(std::uint32_t code) noexcept {
+    return (code >= 0x09 && code <= 0x0D) || (code >= 0x1C && code <= 0x20) || code == 0x85 || code == 0xA0 ||
+           code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 || code == 0x202F ||
+           code == 0x205F || code == 0x3000;
+}
+
 /// Whether a text in UTF-8 has nothing but white space, or nothing at all.
 inline bool is_blank(std::string_view text) noexcept {
     while (!text.empty()) {
-        const std::uint32_t code = take_code_point(text);
-        const bool space = (code >= 0x09 && code <= 0x0D) || (code >= 0x1C && code <= 0x20) || code == 0x85 ||
-                           code == 0xA0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 ||
-                           code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
-        if (!space) {
+        if (!is_space(take_code_point(text))) {
             return false;
         }
     }

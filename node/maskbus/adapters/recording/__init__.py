@@ -1,0 +1,1 @@
+"""Recordings: what a node publishes, written to an MCAP file and played again. See docs/recording.md."""

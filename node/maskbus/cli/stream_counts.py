@@ -1,0 +1,40 @@
+"""What became of a stream's frames, over all the times that it was opened."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from maskbus_wire.replies import StreamCounts
+
+
+class CountSum:
+    """Add up counts that begin anew whenever a stream is opened again."""
+
+    def __init__(self) -> None:
+        self._before: Counter[str] = Counter()
+        self._now = StreamCounts()
+        self._answered_before = 0
+
+    def see(self, counts: StreamCounts) -> None:
+        """Take the newest counts."""
+        if counts.received < self._now.received:
+            self._before.update(self._now.dropped)
+            self._answered_before += self._now.answered
+        self._now = counts
+
+    @property
+    def answered(self) -> int:
+        """Frames whose masks were published."""
+        return self._answered_before + self._now.answered
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Frames that the node dropped, by cause."""
+        return dict(self._before + Counter(self._now.dropped))
+
+
+def line(name: str, frames: int, masks: int, dropped: dict[str, int]) -> str:
+    """Return it in one line: "front: 300 frames, 290 masks, 10 dropped (newer: 8, stale: 2)"."""
+    causes = ", ".join(f"{cause}: {count}" for cause, count in sorted(dropped.items()) if count)
+    total = sum(dropped.values())
+    return f"{name}: {frames} frames, {masks} masks, {total} dropped" + (f" ({causes})" if causes else "")
