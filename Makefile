@@ -11,6 +11,7 @@ CPP_PACKAGES ?= cmake=cmake g++=c++ pkg-config=pkg-config libzmq3-dev cppzmq-dev
 WINDOWS_BUILD ?= build/windows
 WINDOWS_PACKAGES ?= cmake=cmake g++-mingw-w64-x86-64-posix=x86_64-w64-mingw32-g++-posix wine=wine \
 	libzmq3-dev cppzmq-dev libmsgpack-cxx-dev
+BROWSER_PACKAGES ?= chromium=chromium chromium-driver=chromedriver
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: demo test test-windows check check-cpp sanitize-cpp cpp cpp-build cpp-format bench bench-models bench-quality clean help
@@ -46,7 +47,9 @@ $(VENV)/.extra-reference: $(VENV)/.extra-dev
 demo: $(VENV)/.extra-demo $(if $(filter-out grabcut echo,$(MODEL)),$(VENV)/.extra-fast)
 	@$(BIN)/maskbus demo --out demo-out $(if $(PHOTO),--photo $(PHOTO)) $(if $(MODEL),--model $(MODEL)) $(if $(PICTURE),--picture $(PICTURE))
 
+# A browser, for the tests that click in the page of `maskbus view`; they are skipped where there is none.
 test: $(VENV)/.extra-dev $(VENV)/.extra-reference cpp
+	@$(CPP)/scripts/need.sh --optional $(BROWSER_PACKAGES)
 	@MASKBUS_CPP_BUILD=$(abspath $(CPP_BUILD)) $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # What cannot be installed or fetched is named, what needs it is skipped, and the target fails.
@@ -94,6 +97,7 @@ bench: $(VENV)/.extra-bench
 	@$(CPP)/scripts/need.sh $(CPP_PACKAGES)
 	@$(BIN)/python bench/transport.py --docs
 	@$(BIN)/python bench/native.py --docs
+	@$(BIN)/python bench/streams.py --docs
 
 bench-models: $(VENV)/.extra-dev $(VENV)/.extra-reference $(VENV)/.extra-bench
 	@$(BIN)/python bench/models.py --docs

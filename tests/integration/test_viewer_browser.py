@@ -197,7 +197,12 @@ def test_objects_are_followed_and_removed(node, server, browser):
         page.at("objects", 250, 60).click().perform()
         page.shown("objects", 2)
         assert info(node, "objects").object_ids == [1, 2]
-        page.keys("1", "\ue017").shown("objects", 1)
+        page.keys("n")
+        page.at("objects", 200, 200).context_click().perform()
+        page.wait(
+            lambda: "lost" in page.find('[data-act="object-3"]').text, "an object that is nowhere is not called lost"
+        )
+        page.keys("\ue017").shown("objects", 2).keys("1", "\ue017").shown("objects", 1)
         until(lambda: info(node, "objects").object_ids == [2], "it is still followed")
         page.find('[data-act="object-2"]').click()
         page.find('[data-act="remove"]').click()
@@ -262,7 +267,7 @@ def test_a_node_that_goes_is_told_of_and_met_again(browser):
     with live_node(models=["echo"]) as first:
         where = {"bind": [first.tcp], "models": ["echo"]}
         with viewer(first.tcp) as server, Camera(first.tcp, "gone", model="echo", prompt=DISC) as camera:
-            page = Screen(browser, server.url).shown("gone")
+            page = Screen(browser, server.url).shown("gone").keys("f")
             first.bus.stop()
             trouble = page.find("#trouble")
             page.wait(lambda: "does not answer" in trouble.text, "nobody says that the node is gone")
@@ -271,6 +276,7 @@ def test_a_node_that_goes_is_told_of_and_met_again(browser):
                 now = camera.sent
                 page.wait(lambda: not trouble.is_displayed(), "the trouble is still told of")
                 page.wait(lambda: int(page.card("gone").get_attribute("data-seq")) >= now, "no picture comes again")
+                assert page.all("body.one"), "it is not large any more"
                 page.shown("gone")
                 page.quiet()
 
@@ -278,7 +284,7 @@ def test_a_node_that_goes_is_told_of_and_met_again(browser):
 def test_a_viewer_that_ends_is_told_of_and_the_key_is_asked_for(node, browser):
     with viewer(node.tcp) as server:
         page = Screen(browser, server.url)
-        page.wait(lambda: "No stream" in page.find("#empty").text, "an empty node says nothing")
+        page.wait(lambda: "No stream" in page.find("#empty").text, "a node without streams says nothing")
     page.wait(lambda: "Trying again" in page.find("#trouble").text, "nobody says that the viewer is gone")
     browser.get_log("browser")
     with viewer(node.tcp) as server:

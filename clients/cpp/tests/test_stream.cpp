@@ -236,8 +236,9 @@ TEST_CASE("streams: one that the node does not know is opened again, ahead of th
     CHECK(first.peer == again.peer);
     const std::int64_t before = streams.strays.get().number("seq");
     CHECK(first.number("seq") > before);
-    CHECK(stream.send(picture.view()).value_or_throw());
-    CHECK(streams.frames.get().number("seq") == first.number("seq") + 1);
+    const std::uint64_t sent = stream.sent();
+    send_until(stream, [&] { return stream.sent() > sent; });
+    CHECK(streams.frames.get().number("seq") > first.number("seq"));
 }
 
 TEST_CASE("streams: a node that was restarted gets the frames that follow") {
@@ -284,7 +285,7 @@ TEST_CASE("streams: a node that does not open it again is asked now and then, an
     CHECK(node.count("stream.open") == 2);
     CHECK_FALSE(stream.send(picture.view()).value_or_throw());
     streams.refusal = nullptr;
-    send_until(stream, [&] { return stream.reopened() == 2; });
+    send_until(stream, [&] { return stream.reopened() == 1; });
     CHECK(streams.frames.get().text("stream") == "front");
 }
 

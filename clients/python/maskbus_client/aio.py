@@ -110,7 +110,7 @@ class AsyncClient:
         self._current: SharedLink | None = None
         self._links: set[SharedLink] = set()
         self._closed = False
-        self._streams: weakref.WeakSet[AsyncStream] = weakref.WeakSet()
+        self._streams: set[AsyncStream] = set()
         self._subscriptions: weakref.WeakSet[AsyncFeed[Any]] = weakref.WeakSet()
 
     @property

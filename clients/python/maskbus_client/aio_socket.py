@@ -52,6 +52,11 @@ class Watched:
             self._look_soon()
         return found
 
+    @property
+    def closed(self) -> bool:
+        """Whether the socket has been closed."""
+        return self._socket.closed
+
     def look(self) -> None:
         """Hand over what has come, now."""
         self._read()

@@ -108,7 +108,7 @@ class AsyncStream(StreamHandle):
 
     async def check(self) -> None:
         """Raise what the node has said to be wrong with frames since the last check; the last of it, if it is much."""
-        if not self._closed:
+        if not self._watched.closed:
             self._look()
         self._sender.check()
 
@@ -148,6 +148,8 @@ class AsyncStream(StreamHandle):
         async with self._closing:
             if self._counts is not None:
                 return self._counts
+            self._closed = True  # a frame that waits in another task is refused
+            self._changed.set()
             try:
                 if drain:
                     await self._drain()
@@ -168,7 +170,7 @@ class AsyncStream(StreamHandle):
         sender = self._sender
         end = sender.peer.clock() + (FLUSH if sender.is_hurried else sender.peer.policy.deadline)
         sender.drain()
-        while not self._closed and sender.peer.clock() < end:
+        while not self._watched.closed and sender.peer.clock() < end:
             self._look()
             if sender.is_settled:
                 return
@@ -178,6 +180,7 @@ class AsyncStream(StreamHandle):
         self._closed = True
         self._changed.set()
         self._watched.close()
+        self._client._streams.discard(self)
 
     def _deliver(self, frames: list[Any]) -> None:
         self._sender.notice(frames)

@@ -138,7 +138,7 @@ class Stream(StreamHandle):
     def check(self) -> None:
         """Raise what the node has said to be wrong with frames since the last check; the last of it, if it is much."""
         with self._using:
-            if not self._closed:
+            if not self._socket.closed:
                 self._look()
             self._sender.check()
 
@@ -187,6 +187,7 @@ class Stream(StreamHandle):
         with self._closing:
             if self._counts is not None:
                 return self._counts
+            self._closed = True  # a frame that waits in another thread is refused
             try:
                 if drain:
                     self._drain()
@@ -210,7 +211,7 @@ class Stream(StreamHandle):
             sender.drain()
         while sender.peer.clock() < end:
             with self._using:
-                if self._closed:
+                if self._socket.closed:
                     return
                 self._look()
                 if sender.is_settled:
@@ -221,6 +222,7 @@ class Stream(StreamHandle):
         self._closed = True
         with self._using:
             self._socket.close()
+        self._client._streams.discard(self)
 
     def _look(self) -> None:
         """Read what has come, and send what is to go out ahead of the next frame."""

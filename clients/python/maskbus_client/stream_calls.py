@@ -11,7 +11,6 @@ from maskbus_client.core import converse, expect
 from maskbus_client.errors import UnknownStream
 from maskbus_client.link import new_id
 from maskbus_client.steps import Flow
-from maskbus_client.stream_sender import FrameSender
 from maskbus_wire import prompts, replies, requests
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from maskbus_client.operations import Operations
     from maskbus_client.prompt_input import Labels, MaskLike, Numbers
     from maskbus_client.stream_prompt import Objects
+    from maskbus_client.stream_sender import FrameSender
 
 
 def open_stream(
@@ -118,6 +118,8 @@ def open_stream(
     )
     check(request, len(given.attachments))
     opened = expect((yield from converse(self.peer, request, given.attachments)), replies.StreamOpened)
+    from maskbus_client.stream_sender import FrameSender
+
     sender = FrameSender(self.peer, request, opened, color=color, shared_memory=shared_memory)
     self.senders.add(sender)
     return sender

@@ -16,7 +16,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from msgspec.structs import replace
 
@@ -24,18 +24,18 @@ from maskbus_client import image_input
 from maskbus_client.arguments import check, check_type
 from maskbus_client.core import Peer, check_deadline
 from maskbus_client.errors import MaskbusError, ProtocolError, UnknownLease, UnknownStream, error_of
-from maskbus_client.image_input import PreparedImage
-from maskbus_client.lease import Lease
+from maskbus_client.image_input import ImageSource, PreparedImage
 from maskbus_client.link import Arrival, Garbage, Link, new_id
-from maskbus_client.shared_image import SharedImage
 from maskbus_client.steps import Flow
-from maskbus_client.stream_slots import StreamSlots
 from maskbus_wire import prompts, replies, requests
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Buffer, decode_reply, encode
 
 if TYPE_CHECKING:
     from maskbus_client.image_input import Color, Sendable
+    from maskbus_client.lease import Lease
+    from maskbus_client.shared_image import SharedImage
+    from maskbus_client.stream_slots import StreamSlots
 
 _SILENCE = 1.0
 """Seconds without a word after which a producer that waits asks how the stream is doing."""
@@ -119,6 +119,8 @@ class FrameSender:
         self._every = request.policy == "every"
         self._slots: StreamSlots | None = None
         if shared_memory:
+            from maskbus_client.stream_slots import StreamSlots
+
             self._slots = StreamSlots(peer, request.max_waiting + 1 if self._every else _SLOTS)
         self._link = Link()
         self._numbers = itertools.count()
@@ -183,7 +185,8 @@ class FrameSender:
         counted = next(self._numbers)
         if seq is None:
             request = replace(request, seq=counted)
-        return NewFrame(sent, image if isinstance(image, SharedImage) else None, request)
+        shared = cast("SharedImage", image) if isinstance(image, ImageSource) else None
+        return NewFrame(sent, shared, request)
 
     def errand(self) -> Errand | None:
         """Return what is to be sent ahead of the next frame, if anything."""

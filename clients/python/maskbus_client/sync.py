@@ -122,7 +122,7 @@ class Client:
         self._busy = 0
         self._state = threading.Condition()
         self._closed = False
-        self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._streams: set[Stream] = set()
         self._subscriptions: weakref.WeakSet[Feed[Any]] = weakref.WeakSet()
 
     @property

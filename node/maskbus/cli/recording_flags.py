@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 
-from maskbus.cli import prompt_text, quantities
+from maskbus.cli import prompt_text, quantities, stream_flags
 
 
 def add_record(parser: argparse.ArgumentParser) -> None:
@@ -70,29 +70,7 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
         metavar="ENDPOINT",
         help="send the frames as streams of the same names (default: MASKBUS_ENDPOINT, else the usual endpoint)",
     )
-    node.add_argument("--model", default="", metavar="NAME", help="the model (default: the node's own default)")
-    node.add_argument(
-        "--point",
-        dest="points",
-        action="append",
-        default=[],
-        type=prompt_text.point,
-        metavar="X,Y[,0|1]",
-        help="a point on the object, or with ,0 one that is not; may be given several times, for one object",
-    )
-    node.add_argument(
-        "--box",
-        dest="boxes",
-        action="append",
-        default=[],
-        type=prompt_text.box,
-        metavar="X0,Y0,X1,Y1",
-        help="a box round an object; may be given several times",
-    )
-    node.add_argument("--text", dest="texts", action="append", metavar="WORDS", help="what to look for")
-    node.add_argument(
-        "--track", action="store_true", help="follow what was named, instead of looking at each frame alone"
-    )
+    stream_flags.add_prompt(parser)
 
 
 def _rate(text: str) -> float:

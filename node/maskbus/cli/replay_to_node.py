@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from maskbus.adapters.recording.pace import Pace
-from maskbus.cli import connection
+from maskbus.cli import connection, stream_counts, stream_prompt
 from maskbus.cli.failure import CommandFailed
 from maskbus_client.frame import PREFIX, Frame, FrameFilter
 from maskbus_client.stream import Stream
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace, messages: Iterable[Recorded]) -> None:
     """Send all frames, and print what became of them."""
-    prompt = _prompt(arguments)
+    prompt = stream_prompt.prompt(arguments)
     pace = Pace(arguments.rate)
     with connection.open_client(arguments.to_node or None) as client:
         feeds: dict[str, _Feed] = {}
@@ -43,9 +43,8 @@ def run(arguments: argparse.Namespace, messages: Iterable[Recorded]) -> None:
         except ValueError as error:
             raise CommandFailed(str(error)) from None
         finally:
-            for name, feed in feeds.items():
-                counts = feed.stream.close()
-                print(f"  {name}  {_told(feed.stream, counts)}")
+            for feed in feeds.values():
+                print(_told(feed.stream, feed.stream.close()))
         if not feeds:
             raise CommandFailed("There are no frames of streams among these messages: record frames/ as well.")
 
@@ -78,27 +77,8 @@ class _Feed:
         return frame.image[:, :, ::-1] if self._is_bgr else frame.image
 
 
-def _prompt(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return what `Client.stream` is told to look for. CommandFailed for what does not go together."""
-    points = [(x, y) for x, y, _ in arguments.points]
-    labels = [label for _, _, label in arguments.points]
-    if not arguments.track:
-        if points and len(arguments.boxes) > 1:
-            raise CommandFailed("Several boxes are several objects, and go without points.")
-        given = {"points": points, "labels": labels, "boxes": arguments.boxes, "text": arguments.texts}
-        return {name: value for name, value in given.items() if value}
-    if arguments.texts:
-        raise CommandFailed("What is followed is named by --point and --box, not by --text.")
-    objects: list[dict[str, Any]] = [{"points": points, "labels": labels}] if points else []
-    objects += [{"box": box} for box in arguments.boxes]
-    return {"track": True, "objects": dict(enumerate(objects, 1))}
-
-
 def _told(stream: Stream, counts: StreamCounts) -> str:
-    parts = [f"{stream.sent} frames sent, {counts.answered} looked at"]
-    parts += [f"{count} dropped: {cause}" for cause, count in sorted(counts.dropped.items())]
+    told = stream_counts.line(stream.name, stream.sent, counts.answered, counts.dropped)
     if stream.dropped:
-        parts.append(f"{stream.dropped} not sent: the connection was full")
-    if stream.last_error is not None:
-        parts.append(f"last error: {stream.last_error}")
-    return ", ".join(parts)
+        told += f", {stream.dropped} not sent: the connection was full"
+    return told if stream.last_error is None else f"{told}; last error: {stream.last_error}"

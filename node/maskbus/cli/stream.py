@@ -120,12 +120,16 @@ class Session:
         if self.keeps_all or self._source.live or self._source.rate is None:
             yield from frames
             return
-        begin = time.monotonic()
+        begin = 0.0
         for number, frame in enumerate(frames):
             left = begin + number / self._source.rate - time.monotonic()
-            if left > 0:
+            if number and left > 0:
                 time.sleep(left)
             yield frame
+            if number == 0:
+                # The clock begins once the model is there: a short film would be over before.
+                self._of(frame).wait_for_first()
+                begin = time.monotonic()
 
     def _look(self) -> tuple[int, str]:
         frames = sum(one.frames for one in self.runs.values())

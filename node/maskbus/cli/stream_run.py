@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ from maskbus.adapters.sources.source import Captured
 from maskbus.cli.failure import CommandFailed
 from maskbus.cli.stream_counts import CountSum
 from maskbus.cli.stream_targets import Targets
-from maskbus_client.errors import ClientClosed, DeadlineExceeded, MaskbusError
+from maskbus_client.errors import ClientClosed, DeadlineExceeded, MaskbusError, NodeError
 from maskbus_client.results import Result
 from maskbus_client.sync import Client
 from maskbus_wire.replies import StreamCounts
@@ -111,6 +112,21 @@ class StreamRun:
                 self._forget(number)
         if self._stream.errors >= _FAILURES and not self.results and self._stream.last_error is not None:
             raise self._stream.last_error
+
+    def wait_for_first(self) -> None:
+        """Wait until the model has looked at the first frame, or failed at it. Errors as `send`."""
+        asked = time.monotonic()
+        with self._changed:
+            while not self.results and self._failure is None:
+                self._changed.wait(_SLICE_S)
+                with contextlib.suppress(NodeError):
+                    self._stream.check()
+                if self._stream.errors:
+                    return
+                if time.monotonic() - asked > _LOOK_S:
+                    asked = time.monotonic()
+                    self._stream.info()  # is it there at all?
+        self._raise_failure()
 
     def finish(self) -> None:
         """End the stream once all that was sent is done with, and all results are written. Errors as `send`."""

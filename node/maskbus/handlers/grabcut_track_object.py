@@ -36,6 +36,8 @@ LOST = (0.35, 0.2)
 this share of its colours."""
 FOUND = (0.6, 0.5)
 """One that is lost is found again where both shares are at least these."""
+FAR = 3
+"""How far from where it was one that is lost is looked for, in halves of its extent."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Followed:
     belief: float
     """0…1: estimate of the mask's IoU with the truth. It is the mean of the mask's IoU with the remembered shape and of
     the share of its pixels that have the object's colours; 0 where the object is lost."""
+    missing: int = 0
+    """Frames since the object was lost; 0 where it is present."""
 
     @property
     def present(self) -> bool:
@@ -100,7 +104,7 @@ def follow(before: Followed, view: View, moved: F32) -> Followed:
 
 def hide(before: Followed) -> Followed:
     """Return the object, lost."""
-    return replace(before, mask=np.zeros_like(before.mask), belief=0.0)
+    return replace(before, mask=np.zeros_like(before.mask), belief=0.0, missing=before.missing + 1)
 
 
 def _find(
@@ -113,8 +117,10 @@ def _find(
         tried = [before.looks.find(view.bgr, replace(before.place, centre=before.place.centre - near))]
     else:
         middle = motion.stay(before.place.centre, still, shape)
+        # Near and far in turn: whoever has come back stays for some frames.
+        step = before.place.half * (1 + before.missing % FAR)
         tried = [
-            before.looks.find(view.bgr, replace(before.place, centre=middle + before.place.half * (across, down)))
+            before.looks.find(view.bgr, replace(before.place, centre=middle + step * (across, down)))
             for down in (-1, 0, 1)
             for across in (-1, 0, 1)
         ]

@@ -98,7 +98,7 @@ class Filter:
     def find(self, bgr: U8, place: Place) -> tuple[Place, float]:
         """Return where near `place` the object is most likely, and the answer there: about 1 where it looks as ever."""
         seen = _spectrum(bgr, place)
-        spectrum = (np.conj(self.above) * seen).sum(axis=0) / (self.below + REGULAR * self.below.mean())
+        spectrum = (np.conj(self.above) * seen).sum(axis=0) / (self.below + REGULAR * self.below.mean() + 1e-6)
         answer = np.fft.irfft2(spectrum, s=(GRID, GRID))
         row, column = divmod(int(answer.argmax()), GRID)
         steps = np.array([(n + GRID // 2) % GRID - GRID // 2 for n in (column, row)])

@@ -353,6 +353,7 @@ class Broker:
         changed = self._streams.update(request, envelope, attachments, route, time.monotonic())
         if isinstance(changed, replies.Reply):
             self._reply(route, frames.encode(changed))
+            self._share_out(self._streams.find(changed.stream).settings.model)  # with another rate its turn may be now
             return
         self._deadlines.add(changed)
         self._queues[changed.model].push(changed)

@@ -30,10 +30,20 @@ def shown(one: Reel) -> tuple[int | None, bool]:
     return one.shown.frame.key[0], one.shown.result is not None
 
 
-def test_the_first_frame_is_shown_at_once_and_then_only_frames_with_masks():
+def test_before_the_first_masks_a_frame_is_shown_without_after_a_moment():
     one = Reel(ROOM)
-    assert one.add(frame(0), 0.0)
+    assert not one.add(frame(0), 7.0)
+    assert not one.look(7.4)
+    assert one.look(7.6)
     assert shown(one) == (0, False)
+    assert one.add(frame(1), 7.7)
+    assert one.match(result(0), 8.0)
+    assert shown(one) == (0, True)
+
+
+def test_once_there_are_masks_only_frames_with_masks_are_shown():
+    one = Reel(ROOM)
+    assert not one.add(frame(0), 0.0)
     assert one.match(result(0), 0.1)
     assert shown(one) == (0, True)
     assert not one.add(frame(1), 0.2)
@@ -57,7 +67,7 @@ def test_masks_of_another_frame_are_never_shown_on_this_one():
     one.add(frame(5, 50), 0.0)
     assert not one.match(result(5, 51), 0.1)  # the camera was restarted and counts anew
     assert not one.match(result(4, 50), 0.1)
-    assert shown(one) == (5, False)
+    assert one.shown is None
 
 
 def test_a_frame_without_number_and_time_goes_with_the_next_masks():

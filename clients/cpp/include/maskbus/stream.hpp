@@ -116,7 +116,7 @@ public:
     [[nodiscard]] std::uint64_t errors() const noexcept {
         return producer_ == nullptr ? 0 : producer_->errors();
     }
-    /// How often the stream had to be opened again.
+    /// How often the stream has been opened again.
     [[nodiscard]] std::uint64_t reopened() const noexcept {
         return producer_ == nullptr ? 0 : producer_->reopened();
     }

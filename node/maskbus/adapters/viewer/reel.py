@@ -12,6 +12,8 @@ MOST_FRAMES = 300
 """Frames that wait for masks: ten seconds of most cameras."""
 _PATIENCE = (2.0, 10.0)
 """Seconds without masks after which a frame is shown without: at least, and at most."""
+_FIRST = 0.5
+"""The same before the first masks: somebody has just begun to look."""
 _INTERVALS = 3
 """… and so many times as long as masks lately took at most to come after those before them."""
 
@@ -35,7 +37,7 @@ class Reel:
         """What is to be seen now."""
         self._frames: dict[Key, Frame] = {}
         self._early: Result | None = None
-        self._masks_at = float("-inf")
+        self._first_at = self._masks_at = float("-inf")
         self._intervals: deque[float] = deque(maxlen=8)
 
     def __len__(self) -> int:
@@ -48,6 +50,8 @@ class Reel:
 
     def add(self, frame: Frame, now: float) -> bool:
         """Take the next frame; tell whether there is something else to be seen now."""
+        if self._first_at == float("-inf"):
+            self._first_at = now
         self._frames.pop(frame.key, None)
         self._frames[frame.key] = frame
         self._trim()
@@ -70,9 +74,7 @@ class Reel:
     def look(self, now: float) -> bool:
         """Show the newest frame without masks if these have not come for long; tell whether that is something else."""
         newest = next(reversed(self._frames.values()), None)
-        least, most = _PATIENCE
-        patience = min(most, max(least, _INTERVALS * max(self._intervals, default=0.0)))
-        if newest is None or now - self._masks_at <= patience:
+        if newest is None or now - max(self._first_at, self._masks_at) <= self._patience():
             return False
         if self.shown is not None and self.shown.frame is newest:
             return False
@@ -84,6 +86,12 @@ class Reel:
         if self.nbytes <= self.limit:
             return None
         return next((frame for frame in self._frames.values() if frame.data is not None), None)
+
+    def _patience(self) -> float:
+        if self._masks_at == float("-inf"):
+            return _FIRST
+        least, most = _PATIENCE
+        return min(most, max(least, _INTERVALS * max(self._intervals, default=0.0)))
 
     def _pair(self, frame: Frame, result: Result, now: float) -> bool:
         self._early = None

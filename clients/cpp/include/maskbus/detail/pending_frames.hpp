@@ -26,7 +26,7 @@ public:
         end();
     }
 
-    /// `opening`: how often the stream had been opened again when the frame was sent.
+    /// `opening`: how often the stream was to be opened again before the frame was sent.
     void add(std::string id, Taken taken, std::uint64_t opening) {
         frames_.push_back({std::move(id), std::move(taken), opening});
     }

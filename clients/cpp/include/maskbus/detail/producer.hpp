@@ -131,6 +131,7 @@ private:
     std::int64_t given_ = 0;
     std::vector<zmq::message_t> frames_;
     PendingFrames pending_;
+    std::uint64_t openings_ = 0;
     std::string open_id_;
     std::string list_id_;
     bool told_ = false;
@@ -186,7 +187,7 @@ inline Result<bool> Producer::send(const wire::Image& image, FrameOptions frame,
         return false;
     }
     if (taken) {
-        pending_.add(id, std::move(taken), reopened_);
+        pending_.add(id, std::move(taken), openings_);
     }
     credit_.spend();
     ++sent_;
@@ -331,7 +332,8 @@ inline void Producer::hear_open(const wire::Opened& message) {
         state_ = State::open;
         credit_.open(again->limit.value_or(0));
         refused_.reset();
-        pending_.opened(reopened_);
+        pending_.opened(openings_);
+        ++reopened_;
     }
 }
 
@@ -373,7 +375,7 @@ inline void Producer::open_again(TimePoint now) {
     list_id_.clear();
     opening_since_ = now;
     state_ = State::opening;
-    ++reopened_;
+    ++openings_;
 }
 
 /// Ask how the stream is doing, where there is room for that.

@@ -3,6 +3,7 @@
 import { Card } from "./card.js";
 
 const STEP = 160; // pixels by which a picture's size is rounded up, so that it does not change with each small move
+const STAYS_MS = 5000; // for which a stream that has been closed keeps its place
 
 export class Board {
   constructor(place, send) {
@@ -30,17 +31,23 @@ export class Board {
 
   tell(streams) {
     const names = new Set(streams.map((info) => info.stream));
-    for (const [name, card] of this.cards) if (!names.has(name)) this.remove(name, card);
+    const now = performance.now();
+    for (const [name, card] of this.cards) {
+      // A camera or a node that was restarted is back soon, and its place is kept.
+      if (names.has(name)) card.close(null);
+      else if (card.closedAt === null) card.close(now);
+      else if (now - card.closedAt > STAYS_MS) this.remove(name, card);
+    }
     for (const info of streams) {
       if (!this.cards.has(info.stream)) this.add(info.stream);
       this.cards.get(info.stream).tell(info);
     }
-    // The server's order, without moving what is where it belongs: moving takes the focus away.
-    streams.forEach((info, i) => {
-      const { element } = this.cards.get(info.stream);
+    // In the order of their names, without moving what is where it belongs: moving takes the focus away.
+    [...this.cards.keys()].sort().forEach((name, i) => {
+      const { element } = this.cards.get(name);
       if (this.place.children[i] !== element) this.place.insertBefore(element, this.place.children[i] ?? null);
     });
-    this.place.dataset.count = streams.length;
+    this.place.dataset.count = this.cards.size;
     this.ask();
   }
 
@@ -108,6 +115,11 @@ export class Board {
     this.paused = paused;
     this.showAges();
     this.ask();
+  }
+
+  /** Nobody will answer what was asked last. */
+  lost() {
+    for (const card of this.cards.values()) card.lost();
   }
 
   showAges() {

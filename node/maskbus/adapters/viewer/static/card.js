@@ -1,5 +1,6 @@
 // One stream: its picture, its figures, and what is pointed at in it.
 
+import { showActions } from "./actions.js";
 import { Painter } from "./painter.js";
 import { clamp, watchPointer } from "./pointing.js";
 import * as words from "./words.js";
@@ -33,6 +34,7 @@ export class Card {
     this.marks = { clicks: [], pending: [], drag: null, cross: null };
     this.corner = null;
     this.takenAt = null;
+    this.closedAt = null;
     this.failed = 0;
     this.failedAt = -Infinity;
     this.label("");
@@ -93,6 +95,19 @@ export class Card {
   /** A command has been carried out, or refused. */
   answered() {
     this.marks.pending.shift();
+    this.repaint();
+  }
+
+  /** The stream has been closed at `at`, on this page's clock; null: it has not. */
+  close(at) {
+    this.closedAt = at;
+    this.element.classList.toggle("away", at !== null);
+    words.put(this.parts.waiting, at === null ? "waiting for a frame…" : "this stream has been closed");
+    this.parts.waiting.hidden = at === null && this.takenAt !== null;
+  }
+
+  lost() {
+    this.marks.pending = [];
     this.repaint();
   }
 
@@ -205,67 +220,9 @@ export class Card {
     this.canvas.setAttribute("aria-label", `Picture of ${this.name}${more ? `, ${more}` : ""}`);
   }
 
-  // --- buttons, for what keys do as well
-
   showActions() {
-    const { info } = this;
-    if (!info) return;
-    const wanted = info.track ? this.objectActions() : this.clickActions();
-    const place = this.parts.actions;
-    const lostFocus = [...place.children].some(
-      (button) => button === document.activeElement && wanted.every(({ name, off }) => name !== button.dataset.act || off),
-    );
-    // Buttons that stay are changed, not made anew: somebody may be about to press them.
-    for (const button of [...place.children]) if (!wanted.some(({ name }) => name === button.dataset.act)) button.remove();
-    wanted.forEach((one, i) => {
-      let button = [...place.children].find(({ dataset }) => dataset.act === one.name);
-      if (!button) {
-        button = makeButton(one);
-        place.insertBefore(button, place.children[i] ?? null);
-      }
-      one.show?.(button);
-      if (button.disabled !== Boolean(one.off)) button.disabled = Boolean(one.off);
-    });
-    if (lostFocus) this.canvas.focus();
+    if (this.info) showActions(this.parts.actions, this);
   }
-
-  clickActions() {
-    const off = !this.marks.clicks.length;
-    return [
-      { name: "back", text: "Take back", key: "⌫", run: () => this.back(), off },
-      { name: "clear", text: "Clear", key: "Esc", run: () => this.clear(), off },
-    ];
-  }
-
-  objectActions() {
-    const followed = this.followed();
-    const seen = new Map((this.painter.head?.masks ?? []).map((mask) => [mask.object, mask]));
-    const numbers = [...new Set([...followed, this.object])].sort((a, b) => a - b);
-    const show = (number) => (button) => {
-      const lost = followed.includes(number) && seen.get(number)?.present === false;
-      const said = `${number}${followed.includes(number) ? (lost ? " lost" : "") : " new"}`;
-      words.put(button.lastChild, said);
-      button.setAttribute("aria-label", `Object ${said}`);
-      button.setAttribute("aria-pressed", number === this.object);
-      button.classList.toggle("lost", lost);
-      button.firstChild.style.background = seen.get(number)?.colour ?? "transparent";
-    };
-    const objects = numbers.map((number) => ({ name: `object-${number}`, swatch: true, run: () => this.choose(number), show: show(number) }));
-    return [
-      ...objects,
-      { name: "new", text: "New object", key: "n", run: () => this.chooseNew() },
-      { name: "remove", text: "Remove", key: "Del", run: () => this.removeChosen(), off: !followed.includes(this.object) },
-    ];
-  }
-}
-
-function makeButton({ name, text, key, run, swatch }) {
-  const button = Object.assign(document.createElement("button"), { type: "button", onclick: run });
-  button.dataset.act = name;
-  if (swatch) button.append(Object.assign(document.createElement("span"), { className: "swatch" }));
-  button.append(Object.assign(document.createElement("span"), { textContent: text ?? "" }));
-  if (key) button.append(Object.assign(document.createElement("kbd"), { textContent: key }));
-  return button;
 }
 
 function round(value) {

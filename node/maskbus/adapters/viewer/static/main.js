@@ -12,7 +12,10 @@ const board = new Board(find("board"), (command) => link.send(command));
 
 const link = new Link({
   open: () => board.ask(true),
-  closed: (sentence) => showTrouble("connection lost", sentence),
+  closed: (sentence) => {
+    board.lost();
+    showTrouble("connection lost", sentence);
+  },
   told: (message) => (message.kind === "said" ? hear(message) : look(message)),
   picture: (head, blob) => board.take(head, blob),
 });
@@ -22,7 +25,7 @@ function look({ endpoint, trouble, streams, prefix }) {
   const count = `${streams.length} stream${streams.length === 1 ? "" : "s"}`;
   if (trouble) showTrouble(`${endpoint} · not there`, `${trouble} Looking again by itself.`);
   else showTrouble(`${endpoint} · ${count}`, "");
-  find("empty").hidden = Boolean(trouble) || streams.length > 0;
+  find("empty").hidden = Boolean(trouble) || board.cards.size > 0;
   if (prefix) put(find("emptiness"), `None has a name that begins with “${prefix}”. To try it:`);
 }
 
