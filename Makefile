@@ -27,7 +27,7 @@ help:
 	@echo "make sanitize-cpp   the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make bench          the bus beside what else one could use; writes docs/performance.md"
 	@echo "make bench-models   the models beside their authors' code, on this machine's CPU; writes docs/performance.md"
-	@echo "make bench-quality  the built-in model on photos with masks in DATA=$(DATA); writes docs/performance.md"
+	@echo "make bench-quality  the built-in model on photos and videos with masks in DATA=$(DATA); writes docs/performance.md"
 
 # One stamp a set of extras: an environment is made again only when the project's needs change.
 $(VENV)/.extra-%: pyproject.toml $(VENV)/bin/uv
@@ -104,6 +104,7 @@ bench-models: $(VENV)/.extra-dev $(VENV)/.extra-reference $(VENV)/.extra-bench
 
 bench-quality: $(VENV)/.extra-bench
 	@$(BIN)/python bench/quality.py --data $(DATA) --docs
+	@$(BIN)/python bench/tracking.py --data $(DATA) --docs
 
 clean:
 	@rm -rf $(VENV) demo-out bench-out build dist $(CPP)/build

@@ -42,6 +42,18 @@ def test_quality_without_photos(tmp_path: Path) -> None:
     assert run("quality.py", "--data", str(tmp_path)) is not None
 
 
+@pytest.mark.skipif(not (PHOTOS / "davis").is_dir(), reason=f"the videos are not at {PHOTOS}/davis")
+def test_tracking(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    printed = run("tracking.py", "--data", str(PHOTOS), "--limit", "2", "--json", str(file))
+    assert "plain optical flow" in printed
+    assert json.loads(file.read_text())["ways"]
+
+
+def test_tracking_without_videos(tmp_path: Path) -> None:
+    assert "Skipped" in run("tracking.py", "--data", str(tmp_path))
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="CMake is not installed: make cpp")
 def test_native() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import signal
-import threading
 
 import msgpack
-import numpy as np
 import psutil
 import pytest
 import zmq
@@ -21,7 +20,7 @@ from maskbus_client import Client
 from maskbus_wire import replies, requests
 from maskbus_wire.prompts import Image
 from support.nodes import LiveNode, live_node
-from support.peer import TINY, raw, segment
+from support.peer import TINY, raw
 from support.processes import node_process
 from support.streaming import BOX, Camera, Watcher, add_up, follow, picture, plain, seen
 from support.waiting import until
@@ -119,7 +118,7 @@ def test_a_camera_that_sends_garbage_harms_nobody(running, camera):
             elif kind == 1:
                 bad.send_raw([header(image=chance.choice([None, 5, [], {}, {"slot": {}}])), noise()])
             elif kind == 2:
-                bad.send_raw([header(seq=chance.choice(["a", 2**70, -(2**63)]), stamp=0.5), noise()])
+                bad.send_raw([header(seq=chance.choice(["a", 2**63, -(2**63)]), stamp=0.5), noise()])
             elif kind == 3:
                 bad.frame(b"\xff\xd8\xff" + noise(), image=picture(b"", "jpeg"))
             elif kind == 4:
@@ -244,24 +243,6 @@ def test_streams_that_are_opened_and_abandoned_leave_nothing():
         camera.open(always=True)
         camera.frame()
         assert camera.settle().counts.answered == 1
-
-
-def test_streams_that_all_end_while_the_model_is_busy_do_not_end_it(running):
-    """A worker reads nothing while it computes; what it is to forget must not fill its line."""
-    pid = worker(running).pid
-    with Camera(running.context, running.tcp) as camera:
-        names = [f"over{number}" for number in range(800)]
-        for camera.name in names:
-            camera.open(model="fragile", track=True, always=True)
-            camera.frame()
-        camera.settle()
-        with running.peer() as peer:
-            peer.send(segment("fragile", id="hangs", options={"hang": 0.5}), TINY)
-            until(lambda: worker(running).state == "busy", "the model did not begin")
-            for camera.name in names:
-                camera.close()
-            assert isinstance(peer.receive()[0], replies.Masks)
-    assert worker(running).pid == pid
 
 
 # -- workers -----------------------------------------------------------------------------------------------------------
@@ -429,28 +410,16 @@ def test_cameras_of_the_client_go_on_by_themselves():
 
 def test_ten_thousand_frames_take_no_more_memory_than_two_thousand():
     """Objects come and go all the time; the model's memory and the node's stay where they are."""
-    with node_process("--heartbeat-s", "0.5") as node, zmq.Context() as context:
+    with node_process() as node, zmq.Context() as context:
         main = psutil.Process(node.process.pid)
-        with Camera(context, node.endpoint) as camera, Watcher(context, node.topics, rcvhwm=0) as watcher:
-            watcher.subscribe_and_settle(camera, "masks/front")
-            camera.open(model="echo", policy="every", max_waiting=64, track=True)
+        with Camera(context, node.endpoint) as camera:
+            camera.open(model="echo", policy="every", max_waiting=64, track=True, always=True)
             (child,) = main.children()
-            got: list[int] = []
-
-            def read():
-                while len(got) < 10_000:
-                    result = watcher.next()
-                    if result.counts is not None:
-                        got.append(result.seq)
-
-            reader = threading.Thread(target=read)
-            reader.start()
             marks = []
-            pixels = np.zeros((4, 5, 3), np.uint8)
             for number in range(10_000):
-                camera.frame(pixels)
-                if number % 50 == 0:
-                    turn = number // 50
+                camera.frame()
+                if number % 100 == 0:
+                    turn = number // 100
                     changed = camera.update(objects=[follow(turn)], remove=[turn - 3] if turn > 2 else [])
                     assert isinstance(changed, replies.StreamUpdated), changed
                 if number in (2_000, 6_000, 9_999):
@@ -458,9 +427,7 @@ def test_ten_thousand_frames_take_no_more_memory_than_two_thousand():
             info = camera.settle()
             assert info.counts == replies.StreamCounts(received=10_000, answered=10_000)
             assert len(info.object_ids) == 3
-            reader.join(30)
-            assert got == list(range(10_000))
-            for before, later in ((marks[0], marks[1]), (marks[1], marks[2])):
+            for before, later in itertools.pairwise(marks):
                 assert later[0] - before[0] < 8 * MIB, marks
                 assert later[1] - before[1] < 8 * MIB, marks
-            context.destroy(linger=0)
+        context.destroy(linger=0)

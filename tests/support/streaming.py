@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -88,7 +89,7 @@ class Camera(Peer):
     def settle(self) -> replies.StreamInfo:
         """Wait until nothing of the stream is under way."""
         while (info := self.info()) is not None and info.under_way:
-            pass
+            time.sleep(0.01)  # the answer is long where there are many streams
         assert info is not None
         return info
 
@@ -101,8 +102,7 @@ class Camera(Peer):
     def _take(self, reply: Any) -> None:
         if isinstance(reply, replies.Error):
             self.errors.append(reply)
-        elif isinstance(reply, replies.StreamCredit):
-            assert reply.stream == self.name
+        elif isinstance(reply, replies.StreamCredit) and reply.stream == self.name:
             self.limit = max(reply.limit, self.limit or 0)
 
 

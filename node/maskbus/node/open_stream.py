@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +112,7 @@ class OpenStream(Stream):
         remove: Sequence[int],
         attachments: Sequence[Payload],
         limits: Limits,
-        room: int,
+        room: Callable[[], int],
     ) -> None:
         """Remember for the next frame what is to be followed.
 
@@ -121,7 +121,7 @@ class OpenStream(Stream):
             remove: Objects to follow no longer.
             attachments: Those of their message.
             limits: The wire's.
-            room: Bytes that their masks may take.
+            room: Returns how many bytes their masks may take.
 
         Raises:
             WireError: where a mask's bytes are none, where there are too many, of objects or of bytes, and where what
@@ -145,7 +145,8 @@ class OpenStream(Stream):
             raise WireError(
                 "too_large", f"{count} objects wait for the next frame; the limit is {MOST_OBJECTS}.", "objects"
             )
-        if sum(one.nbytes for one in pending.values()) > room:
+        nbytes = sum(one.nbytes for one in pending.values())
+        if nbytes and nbytes > room():
             raise WireError("busy", "The node has no room for such masks before the next frame.", "objects")
         there = (self.prompted.keys() | set(self.objects)) - self.unwanted
         for i, object_id in enumerate(remove):

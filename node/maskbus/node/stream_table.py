@@ -94,7 +94,7 @@ class StreamTable:
         settings = replace(request, model=card.name, objects=[])
         self._check_size(settings, request.objects)
         stream = OpenStream(settings, secrets.token_hex(8), now)
-        stream.pend(request.objects, (), attachments, self._limits, self._room())
+        stream.pend(request.objects, (), attachments, self._limits, self._room)
         if before is not None:
             self._end(before)
         self._streams[request.stream] = stream
@@ -223,7 +223,7 @@ class StreamTable:
             job = self._admission.retrack(stream, request, envelope, attachments, route)
             job.on_success = lambda _: self._change(stream, changes)  # an error changes nothing
             return job
-        stream.pend(request.objects, request.remove, attachments, self._limits, self._room())
+        stream.pend(request.objects, request.remove, attachments, self._limits, self._room)
         self._change(stream, changes)
         return replies.StreamUpdated(id=request.id, stream=stream.name)
 

@@ -68,7 +68,7 @@ class Turns:
             fits: Tells whether the one who asks may look at a stream's frame.
             watched: Tells whether anybody wants a stream's results.
         """
-        for stream in [stream for stream in self._line if fits(stream)]:
+        while (stream := next((stream for stream in self._line if fits(stream)), None)) is not None:
             del self._line[stream]
             frame = stream.take(now, watched=watched(stream))
             if frame is not None:

@@ -26,7 +26,7 @@ def mask(object_id, **fields):
 
 
 def pend(stream, *objects, remove=(), attachments=(), room=1000):
-    stream.pend(objects, remove, attachments, DEFAULT_LIMITS, room)
+    stream.pend(objects, remove, attachments, DEFAULT_LIMITS, lambda: room)
 
 
 def waits(stream):

@@ -15,7 +15,7 @@ export class Card {
     this.element = document.getElementById("card").content.firstElementChild.cloneNode(true);
     const find = (selector) => this.element.querySelector(selector);
     this.parts = Object.fromEntries(
-      ["tags", "actions", "waiting", "paused", "note", "problem", "in", "out", "p50", "p99", "age", "dropped", "large"]
+      ["tags", "actions", "waiting", "paused", "note", "problem", "in", "out", "p50", "p99", "age", "watched", "dropped", "large"]
         .map((part) => [part, find(`.${part}`)]),
     );
     this.stage = find(".stage");
@@ -49,7 +49,6 @@ export class Card {
     const { parts } = this;
     const tags = [info.model, info.policy];
     if (info.track) tags.push("tracks");
-    if (!info.watched) tags.push("not watched");
     if (info.width) tags.push(`${info.width}×${info.height}`);
     if (parts.tags.textContent !== tags.join("")) {
       parts.tags.replaceChildren(...tags.map((text) => Object.assign(document.createElement("span"), { className: "tag", textContent: text })));
@@ -58,6 +57,7 @@ export class Card {
     words.put(parts.out, words.rate(info.rate_out));
     words.put(parts.p50, words.milliseconds(info.p50_ms));
     words.put(parts.p99, words.milliseconds(info.p99_ms));
+    words.put(parts.watched, info.watched ? "yes" : "no");
     words.put(parts.dropped, words.drops(info.counts));
     const failed = info.counts.dropped.failed ?? 0;
     if (failed !== this.failed) [this.failed, this.failedAt] = [failed, performance.now()];

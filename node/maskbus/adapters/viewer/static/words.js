@@ -1,6 +1,6 @@
 // What the page says: messages, and figures with their units.
 
-const STAYS_MS = { error: 20000, note: 7000 };
+const STAYS_MS = { error: 20000, note: 5000 };
 const MOST = 4;
 
 /** Show a sentence for a while. Errors are read out at once, others when the reader pauses. */
