@@ -230,7 +230,7 @@ def test_streams_that_are_opened_and_abandoned_leave_nothing():
             camera.limit = None
             for _ in range(number % 4):
                 camera.frame()
-        refused = camera.ask_for(requests.StreamOpen(id="open", stream="one more"))
+        refused = camera.ask_for(requests.StreamOpen(id="open", stream="one-more"))
         assert refused.code == "busy"
         assert len(camera.ask_for(requests.StreamList(id="list")).streams) > 400
         assert alive

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 import numpy as np
 import pytest
 
 from maskbus.handlers.echo import EchoHandler
 from maskbus.testing import node
-from maskbus_client import AsyncClient, Client, NoFreeSlot
+from maskbus_client import AsyncClient, Client, DeadlineExceeded, NoFreeSlot
 from support.models import Bright, Gate
+from support.nodes import live_node
 from support.waiting import until
 
 TCP = {"bind": ["tcp://127.0.0.1:*"], "publish": ["tcp://127.0.0.1:*"]}
@@ -44,25 +45,53 @@ def send_on(stream, image=PICTURE, **fields):
     until(lambda: stream.send(image, **fields), "No frame was ever taken.")
 
 
+def show_first(stream, frames, image=PICTURE):
+    """Send frames without a number until one has been seen: their topic has no last value and nobody to ask."""
+
+    def shown():
+        send_on(stream, image, seq=-1)
+        try:
+            return next(frames)
+        except DeadlineExceeded:
+            return None
+
+    until(shown, "No frame is shown.")
+
+
+def take(subscription, seq):
+    """Return what comes of one frame."""
+    found = []
+
+    def comes():
+        with suppress(DeadlineExceeded):
+            found.append(next(subscription))
+        return found and found[-1].seq == seq
+
+    until(comes, f"Nothing comes of frame {seq}.")
+    return found[-1]
+
+
 def test_masks_and_frames_come_as_they_are_made(client):
     red = np.zeros((48, 64, 3), np.uint8)
     red[5:20, 7:30, 2] = 255
     with (
         client.stream("front", model="bright", color="bgr") as stream,
-        stream.results(newest=False, timeout=20) as results,
-        stream.frames(newest=False, timeout=20) as frames,
+        stream.results(newest=False, timeout=1) as results,
+        stream.frames(newest=False, timeout=0.2) as frames,
     ):
         until(lambda: stream.watched, "Nobody watches.")
+        show_first(stream, frames, red)
+        begin = stream.sent
         for seq in range(3):
             send_on(stream, red, stamp=seq, frame_id="cam", seq=seq)
-            frame, result = next(frames), next(results)
+            frame, result = take(frames, seq), take(results, seq)
             assert frame.seq == result.seq == result.stamp == seq
             assert (result.stream, result.frame_id) == ("front", "cam")
             np.testing.assert_array_equal(frame.image, red[:, :, ::-1])
             np.testing.assert_array_equal(result[0].to_array(), red[:, :, 2] > 0)
-            assert result.counts.received == seq + 1
+            assert result.counts.received == begin + seq + 1
         counts = stream.close()
-        assert (counts.received, counts.answered) == (3, 3)
+        assert (counts.received, counts.answered) == (begin + 3, stream.sent - sum(counts.dropped.values()))
 
 
 def test_a_prompt_changes_while_frames_go_on(client):
@@ -112,26 +141,20 @@ def test_every_loses_no_frame_and_waits_for_the_last(client, shared_memory):
 
 
 def test_slots_are_never_written_to_while_they_are_read(client):
-    seen = []
     with (
-        client.stream("front", model="echo", box=BOX, shared_memory=True) as stream,
-        stream.frames(newest=False, timeout=20) as frames,
-        stream.results(newest=False, timeout=20),
+        client.stream("front", model="echo", always=True, box=BOX, shared_memory=True) as stream,
+        stream.frames(newest=False, timeout=0.2) as frames,
     ):
-        until(lambda: stream.watched, "Nobody watches.")
-
-        def send_next():
-            return stream.send(numbered(stream.sent + stream.dropped))
-
-        until(lambda: send_next() and client.stats().leases, "No lease.")
-        most = stream.sent + 300
-        until(lambda: send_next() and stream.sent >= most, "Nothing is taken.")
-        while len(seen) < stream.sent:
-            frame = next(frames)
-            assert (frame.image == frame.seq % 256).all(), frame.seq
-            seen.append(frame.seq)
+        show_first(stream, frames, numbered(-1))
+        until(lambda: send_on(stream, numbered(-1), seq=-1) or client.stats().leases, "No lease.")
+        seq = 0
+        for _ in range(40):
+            sent = [number for number in range(seq, seq + 6) if stream.send(numbered(number), seq=number)]
+            for number in sent:
+                frame = take(frames, number)
+                assert (frame.image == number % 256).all(), number
+            seq += 6
         counts = stream.close()
-    assert seen == sorted(seen)
     assert (counts.received, stream.errors, stream.lost) == (stream.sent, 0, 0)
     until(lambda: client.stats().leases == 0, "The slots were not given back.")
 
@@ -238,15 +261,21 @@ def test_asyncio_does_the_same(running):
                 async with stream.results(newest=False, timeout=20) as results, stream.frames(newest=False) as frames:
                     while not (await stream.info()).watched:
                         await asyncio.sleep(0.005)
+                    shown = asyncio.ensure_future(frames.__anext__())
+                    while not shown.done():
+                        await stream.send(numbered(0), seq=-1)
+                        await asyncio.sleep(0.005)
                     for seq in range(30):
-                        assert await stream.send(numbered(seq))
+                        assert await stream.send(numbered(seq), seq=seq)
                     for seq in range(30):
-                        result, frame = await results.__anext__(), await frames.__anext__()
-                        assert result.seq == frame.seq == seq
+                        while (result := await results.__anext__()).seq != seq:
+                            assert result.seq == -1
+                        while (frame := await frames.__anext__()).seq != seq:
+                            assert frame.seq == -1
                         assert result[0].bbox == ECHOED
                         assert (frame.image == seq).all()
                 counts = await stream.close()
-                assert (counts.received, counts.answered) == (30, 30)
+                assert counts.received == counts.answered == stream.sent
             with pytest.raises(ValueError, match="closed"):
                 await stream.send(PICTURE)
             assert await client.streams() == []
@@ -268,7 +297,7 @@ def test_a_node_in_the_same_process_copies_nothing_it_should_not(running):
             assert next(results)[0].area == 48 * 20
 
 
-def test_streams_leave_nothing_behind(client):
+def test_streams_leave_nothing_behind():
     def open_files():
         return len(os.listdir("/proc/self/fd"))
 
@@ -280,11 +309,12 @@ def test_streams_leave_nothing_behind(client):
 
     if not os.path.isdir("/proc/self/fd"):
         pytest.skip("There is no list of open files here.")
-    use(0)
-    until(lambda: client.stats().leases == 0, "The slots were not given back.")
-    before = open_files()
-    for i in range(5):
-        use(i)
-    until(lambda: client.stats().leases == 0, "The slots were not given back.")
-    until(lambda: open_files() <= before, "Files are left open.")
-    assert client.streams() == []
+    with live_node(models=["echo"]) as running, Client(running.tcp, deadline=20) as client:
+        use(0)
+        until(lambda: client.stats().leases == 0, "The slots were not given back.")
+        before = open_files()
+        for i in range(5):
+            use(i)
+        until(lambda: client.stats().leases == 0, "The slots were not given back.")
+        until(lambda: open_files() <= before, "Files are left open.")
+        assert client.streams() == []

@@ -173,7 +173,7 @@ class CameraRun:
 
     def _close(self) -> None:
         try:
-            self._counts.see(self.stream.close())
+            self._counts.finish(self.stream.close())
         except MaskbusError:
             return  # what is known of the stream is what its last result said
 

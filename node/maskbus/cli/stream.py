@@ -152,6 +152,7 @@ def report(session: Session, source: Source, targets: Targets, *, interrupted: b
         unfit |= bool(one.reopened) or (session.keeps_all and bool(dropped))
     if not session.runs:
         print("No frame came.")
+        unfit = True
     if source.skipped:
         print(f"{source.skipped} frames were not sent: newer ones were there.")
     if source.unreadable:

@@ -29,6 +29,11 @@ class StreamDataset:
         }
         self._file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": [')
 
+    @property
+    def frames(self) -> int:
+        """How many there are."""
+        return self._counted["images"]
+
     def add(self, stream: str, frame: int, name: str, stamp: int | None, result: Result) -> None:
         """Add a frame and its masks.
 
@@ -67,7 +72,7 @@ class StreamDataset:
             self._put(self._file, "annotations", annotation)
 
     def close(self) -> None:
-        """Finish the file, and put it in its place."""
+        """Finish the file, and put it in its place; where nothing was added, leave what is there as it is."""
         if self._file.closed:
             return
         with self._file, self._images:
@@ -75,7 +80,10 @@ class StreamDataset:
             self._images.seek(0)
             shutil.copyfileobj(self._images, self._file)
             self._file.write("\n]}\n")
-        os.replace(self._part, self.path)
+        if self._counted["images"]:
+            os.replace(self._part, self.path)
+        else:
+            self._part.unlink()
 
     def _put(self, file: Any, kind: str, plain: dict[str, Any]) -> None:
         file.write(("," if self._counted[kind] else "") + "\n" + json.dumps(plain, ensure_ascii=False))

@@ -133,8 +133,7 @@ class StreamRun:
         if self._keeps_all:
             self._make_room(0)
         try:
-            counts = self._stream.close()
-            self._counts.see(counts)
+            self._counts.finish(self._stream.close())
             self._wait_for_stragglers()
         finally:
             self.close()

@@ -38,6 +38,8 @@ class Targets:
         out = Path(arguments.out) if arguments.out else None
         if out is not None and out.suffix.lower() != ".mp4":
             raise CommandFailed(f"--out writes an .mp4 file, not {out}.")
+        if arguments.json == "-":
+            raise CommandFailed("--json writes a file: a stream's masks come while it runs.")
         json = Path(arguments.json) if arguments.json else None
         for flag, path in (("--out", out), ("--json", json)):
             if path is None:
@@ -58,7 +60,7 @@ class Targets:
     def written(self) -> list[Path]:
         """What was written."""
         videos = [video.path for video in self._videos.values() if video.frames]
-        return videos + ([self._dataset.path] if self._dataset is not None else [])
+        return videos + ([self._dataset.path] if self._dataset is not None and self._dataset.frames else [])
 
     def write(self, stream: str, number: int, frame: Captured | None, result: Result) -> None:
         """Write the masks of a frame.

@@ -275,8 +275,12 @@ class Broker:
         if handle.state != "ready" or self._stopping:
             return
         job = self._next(handle)
-        if job is not None:
-            self._hand_over(job, handle)
+        if job is None:
+            return
+        self._hand_over(job, handle)
+        if self._streams.lined_up(job.model):  # it may have taken what only it can do: others have time for the rest
+            for other in self.engine.workers(job.model):
+                self.free(other)
 
     def unavailable(self, handle: WorkerHandle) -> None:
         """Answer those who wait for a model that cannot be loaded anywhere."""

@@ -125,6 +125,15 @@ def test_counts_of_a_stream_that_was_opened_again_add_up() -> None:
     assert stream_counts.line("front", 2, 2, {}) == "front: 2 frames, 2 masks, 0 dropped"
 
 
+def test_a_result_that_comes_after_the_end_is_no_new_beginning() -> None:
+    total = stream_counts.CountSum()
+    total.see(StreamCounts(received=5, answered=3, dropped={"newer": 1}))
+    total.finish(StreamCounts(received=9, answered=6, dropped={"newer": 3}))
+    total.see(StreamCounts(received=7, answered=5, dropped={"newer": 2}))
+    assert total.answered == 6
+    assert total.dropped == {"newer": 3}
+
+
 def test_an_object_keeps_its_colour_and_what_is_lost_has_none() -> None:
     frame = np.full((60, 80, 3), 90, np.uint8)
     before = frame.copy()
@@ -183,10 +192,10 @@ def test_a_data_set_is_what_pycocotools_reads(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_data_set_of_nothing(tmp_path: Path) -> None:
-    dataset = StreamDataset(tmp_path / "masks.json", "nothing")
-    dataset.close()
-    assert json.loads((tmp_path / "masks.json").read_text())["images"] == []
+def test_a_data_set_of_nothing_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "masks.json").write_text("of another run")
+    StreamDataset(tmp_path / "masks.json", "nothing").close()
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["of another run"]
 
 
 def test_pixels_of_all_kinds_of_frames_become_bgr() -> None:
@@ -225,6 +234,7 @@ def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["pictures", "-o", "out.png"], "--out writes an .mp4 file"),
         (["pictures", "-o", "none/out.mp4"], "there is no directory none"),
         (["pictures", "--json", "pictures"], "or it is one itself"),
+        (["pictures", "--json", "-"], "--json writes a file"),
         (["pictures", "--name", "a/b"], "no white space"),
         (["pictures", "--policy", "sample"], "needs --max-fps"),
         (["imagezmq://robot"], "imagezmq://HOST:PORT"),

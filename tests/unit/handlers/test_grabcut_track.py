@@ -259,6 +259,7 @@ def test_odd_frames(handler: GrabCutHandler, shape: tuple[int, int]) -> None:
         assert np.isfinite(seen.predicted_iou).all()
 
 
+@pytest.mark.timeout(300)  # on a machine that may be busy
 def test_memory_is_flat_over_two_thousand_frames(handler: GrabCutHandler) -> None:
     tracker = handler.tracker(TrackerOptions())
     rows, columns = np.mgrid[:36, :48]
@@ -290,8 +291,7 @@ def test_memory_is_flat_over_two_thousand_frames(handler: GrabCutHandler) -> Non
 @pytest.mark.timeout(300)  # on a machine that may be busy
 @pytest.mark.parametrize(("video", "floor"), [("blackswan", 0.8), ("camel", 0.6)])
 def test_a_real_video(tracker: Tracker, tmp_path, video: str, floor: float) -> None:
-    """Mean J over some frames well above what carrying the mask along the flow alone gives at the end."""
-    count = 41
+    count = 25
     folder = davis.frames(video, count, tmp_path)
     ious = []
     for number in range(count):

@@ -159,6 +159,9 @@ inline Result<bool> Producer::send(const wire::Image& image, FrameOptions frame,
         const auto now = std::chrono::system_clock::now().time_since_epoch();
         frame.stamp = std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
     }
+    if (std::optional<Error> error = over()) {
+        return *std::move(error);  // at once: whoever closes the stream uses the connection until the end
+    }
     const std::lock_guard<std::mutex> lock(using_);
     frame.seq = frame.seq.value_or(given_);
     const std::string id = taken ? core_->peer().ids.next() : std::string();
@@ -199,7 +202,7 @@ inline std::optional<Error> Producer::over() const {
     if (core_->is_closed()) {
         return Error{codes::closed, "The client of this stream is closed."};
     }
-    if (ended_ || !socket_) {
+    if (ended_) {
         return Error{codes::closed, "The stream is closed."};
     }
     return std::nullopt;
