@@ -320,7 +320,7 @@ def test_a_tracker_that_hangs_past_its_deadline(running, camera):
         policy="every",
         track=True,
         objects=[follow(1)],
-        deadline_ms=200,
+        deadline_ms=1000,
         options={"hang": 3600, "at": 1},
     )
     with watching(running, f"masks/{camera.name}/") as watcher:

@@ -258,7 +258,7 @@ class Walk:
         assert set(self.answered) == self.asked
 
 
-@pytest.mark.parametrize("number", range(300))
+@pytest.mark.parametrize("number", range(10))
 def test_whatever_happens(make, number):
     seed = 1000 + number
     print(f"seed {seed}")
