@@ -66,15 +66,15 @@ def markdown(results: dict[str, Any]) -> str:
 def _cameras(found: dict[str, Any], minutes: float) -> list[str]:
     service = cameras.SERVICE_S * 1e3
     rows = [
-        f"{cameras.CAMERAS} cameras of {cameras.WIDTH}×{cameras.HEIGHT} at {cameras.FPS} fps, raw over tcp, in front of a "
-        f"model that takes {service:.0f} ms a frame:",
+        f"{cameras.CAMERAS} cameras of {cameras.WIDTH}×{cameras.HEIGHT} at {cameras.FPS} fps, raw over tcp, in front "
+        f"of a model that takes {service:.0f} ms a frame:",
         "",
         "|  | results a second | age p50 | age p99 | worst | least and largest share | memory, begin → end |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     names = {"maskbus": f"maskbus, `newest`, {minutes:g} min", "imagezmq": "imagezmq PUB/SUB and a loop, 20 s"}
     for key, one in found.items():
-        seconds = minutes * 60 if key == "maskbus" else 20.0
+        seconds = one["seconds"]
         rows.append(
             f"| {names[key]} | {one['results'] / seconds:.1f} | {one['p50_ms']:.0f} ms | {one['p99_ms']:.0f} ms | "
             f"{one['worst_ms']:.0f} ms | {one['share_least']:.2f}, {one['share_most']:.2f} | "
@@ -86,9 +86,9 @@ def _cameras(found: dict[str, Any], minutes: float) -> list[str]:
     return [
         *rows,
         "",
-        "Age is from the frame's capture to its result at the subscriber. As only the newest frame of a camera waits, the "
-        f"queue in front of a frame that is looked at is its own {service:.0f} ms; it may have waited for up to one period "
-        f"of its camera, {1e3 / cameras.FPS:.0f} ms, before.",
+        "Age is from the frame's capture to its result at the subscriber. As only the newest frame of a camera waits, "
+        f"the queue in front of a frame that is looked at is its own {service:.0f} ms; it may have waited for up to "
+        f"one period of its camera, {1e3 / cameras.FPS:.0f} ms, before.",
         "",
         "| target | measured | |",
         "| --- | ---: | :---: |",
@@ -129,9 +129,9 @@ def _batching(found: dict[str, dict[str, float]]) -> list[str]:
     heads = list(next(iter(found.values())))
     call, image = batching.CALL_S * 1e3, batching.IMAGE_S * 1e3
     return [
-        f"Images a second of all cameras together, where the model takes {call:.0f} ms a call and {image:.0f} ms an image, "
-        "as networks on a GPU do (here it sleeps; a CPU gains nothing from batches, and the models here do not ask for "
-        "them there):",
+        f"Images a second of all cameras together, where the model takes {call:.0f} ms a call and {image:.0f} ms an "
+        "image, as networks on a GPU do (here it sleeps; a CPU gains nothing from batches, and the models here do not "
+        "ask for them there):",
         "",
         "| cameras | " + " | ".join(heads) + " |",
         "| --- | " + " | ".join("---:" for _ in heads) + " |",

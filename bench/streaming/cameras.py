@@ -27,6 +27,7 @@ class Ages:
     rss: list[int] = field(default_factory=list)
     """Bytes of all processes between cameras and results, once a second."""
     sent: int = 0
+    seconds: float = 0.0
 
     def summary(self) -> dict[str, Any]:
         """Return figures of the run: ages in milliseconds, memory in MiB."""
@@ -36,6 +37,7 @@ class Ages:
         return {
             "results": int(counts.sum()),
             "sent": self.sent,
+            "seconds": self.seconds,
             "p50_ms": float(np.percentile(ages, 50)) if len(ages) else float("nan"),
             "p99_ms": float(np.percentile(ages, 99)) if len(ages) else float("nan"),
             "worst_ms": float(ages.max()) if len(ages) else float("nan"),
@@ -50,7 +52,7 @@ def maskbus(scratch: Path, seconds: float) -> dict[str, Any]:
     """Stream to a node, policy newest, and subscribe to all results."""
     from maskbus_client import Client
 
-    ages = Ages()
+    ages = Ages(seconds=seconds)
     with node(scratch, "failing") as there:
         stop = _SPAWN.Event()
         ready = _SPAWN.Event()
@@ -79,7 +81,7 @@ def maskbus(scratch: Path, seconds: float) -> dict[str, Any]:
 
 def imagezmq(seconds: float) -> dict[str, Any]:
     """Do the same with imagezmq's PUB/SUB and a loop, as its documentation shows."""
-    ages = Ages()
+    ages = Ages(seconds=seconds)
     stop = _SPAWN.Event()
     queue: Any = _SPAWN.Queue()
     cameras = _SPAWN.Process(target=_publish, args=(queue, stop), daemon=True)

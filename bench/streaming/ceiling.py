@@ -136,7 +136,7 @@ def _camera(endpoint: str, name: str, shared: bool, stop: Event) -> None:
     with Client(endpoint, deadline=5.0) as client:
         stream = client.stream(name, model="echo", box=(10, 10, 200, 200), policy="every", shared_memory=shared)
         while not stop.is_set():
-            stream.send(frames[number % _FRAMES])
+            stream.send(frames[number % _FRAMES], copy=False)
             number += 1
         stream.close()
 

@@ -453,7 +453,7 @@ class StreamInfo(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     object_ids: list[int] = []
     """Objects that were followed in the last result."""
     width: int = 0
-    """Width of its last frame in pixels; 0 before the first."""
+    """Width in pixels of the frame that was looked at last; 0 before the first."""
     height: int = 0
     """Height of the same."""
     counts: StreamCounts = StreamCounts()

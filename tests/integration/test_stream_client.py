@@ -140,6 +140,21 @@ def test_every_loses_no_frame_and_waits_for_the_last(client, shared_memory):
     assert (stream.sent, stream.dropped, stream.errors) == (60, 0, 0)
 
 
+def test_frames_that_are_not_copied_arrive_as_they_were(client):
+    ring = [np.zeros(LARGE, np.uint8) for _ in range(8)]
+    with (
+        client.stream("lent", model="echo", box=BOX, policy="every", max_waiting=2, always=True) as stream,
+        stream.frames(newest=False, timeout=10) as frames,
+    ):
+        show_first(stream, frames)
+        for seq in range(40):
+            ring[seq % 8][:] = seq
+            stream.send(ring[seq % 8], seq=seq, copy=False)
+        for seq in range(40):
+            frame = take(frames, seq)
+            assert (frame.image == seq).all(), seq
+
+
 def test_slots_are_never_written_to_while_they_are_read(client):
     with (
         client.stream("front", model="echo", always=True, box=BOX, shared_memory=True) as stream,

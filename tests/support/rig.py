@@ -72,7 +72,8 @@ class Rig:
 
     def opened(self, handle: Any) -> None: ...
 
-    def closing(self, handle: Any) -> None: ...
+    def closing(self, handle: Any) -> None:
+        self.broker.closing(handle)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.broker, name)  # the other events

@@ -78,6 +78,7 @@ class AsyncStream(StreamHandle):
         frame_id: str | None = None,
         seq: int | None = None,
         timeout: float | None = None,
+        copy: bool = True,
     ) -> bool:
         """Send a frame, as `Stream.send` does. Only with "every" is anything waited for."""
         sender = self._sender
@@ -92,7 +93,7 @@ class AsyncStream(StreamHandle):
                 self._look()
                 if sender.has_credit and self._watched.has_room():
                     ready = ready or sender.make(frame)
-                    if ready is not None and self._watched.send(ready.frames, copy=ready.copy):
+                    if ready is not None and self._watched.send(ready.frames, copy=copy and ready.copy):
                         sent, ready = ready, None
                         sender.handed_over(sent)
                         return True

@@ -84,10 +84,9 @@ class Stream(StreamHandle):
         frame_id: str | None = None,
         seq: int | None = None,
         timeout: float | None = None,
+        copy: bool = True,
     ) -> bool:
         """Send a frame. Nothing waits for its masks: they are published.
-
-        Arrays may be written to again as soon as this returns.
 
         Args:
             image: As in `Client.segment`, but no handle.
@@ -96,6 +95,8 @@ class Stream(StreamHandle):
             frame_id: Coordinate frame of the camera, as in ROS.
             seq: Number of the frame; left out: how many were handed to `send` before it, dropped ones included.
             timeout: With "every": seconds to wait until the node is ready for it; left out: the client's deadline.
+            copy: Whether an array may be written to again as soon as this returns. If not, it goes out as it lies, and
+                must stay as it is until six more frames have been sent: a camera takes turns with eight arrays, say.
 
         Returns:
             Whether it was sent. With "newest" and "sample", False where the connection is full: the frame has been
@@ -120,7 +121,7 @@ class Stream(StreamHandle):
                     self._look()
                     if sender.has_credit and sockets.has_room(self._socket):
                         ready = ready or sender.make(frame)
-                        if ready is not None and sockets.send(self._socket, ready.frames, copy=ready.copy):
+                        if ready is not None and sockets.send(self._socket, ready.frames, copy=copy and ready.copy):
                             sent, ready = ready, None
                             sender.handed_over(sent)
                             return True

@@ -265,6 +265,10 @@ class Broker:
         if left or handle.state not in {"ready", "busy"}:
             self._share_out(handle.spec.model)
 
+    def closing(self, handle: WorkerHandle) -> None:
+        """Note that a worker ends, and all that it followed with it."""
+        self._streams.lose(handle.spec.model, handle.spec.number)
+
     def progress(self, handle: WorkerHandle, job: Job, payload: list[Frame]) -> None:
         """Tell a requester how far its job is. Nothing is lost if it does not hear it: its answer says all."""
         if not job.answered:

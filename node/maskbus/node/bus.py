@@ -179,6 +179,7 @@ class Bus:
         """Stop polling the line to a worker."""
         self._poller.unregister(handle.fileno())
         del self._handles[handle.fileno()]
+        self.broker.closing(handle)
 
     def done(self, handle: WorkerHandle, job: Any, control: Any, frames: list[Frame]) -> None:
         """Pass on to the broker."""

@@ -314,6 +314,12 @@ class StreamTable:
         else:
             self._reply(job.route, frames.encode(frames.error_reply(job.envelope, error)))
 
+    def lose(self, model: str, worker: int) -> None:
+        """Note that what a worker (second) of a model (first) followed is lost."""
+        for stream in self._streams.values():
+            if stream.settings.model == model and stream.worker == worker:
+                stream.lose("The worker that followed them has ended.")
+
     # -- the clock -----------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> set[str]:

@@ -171,4 +171,3 @@ class Embedder:
         if len(made) != len(images):
             raise ValueError(f"The handler made {len(made)} embeddings of {len(images)} images.")
         return made
-

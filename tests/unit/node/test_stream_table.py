@@ -612,6 +612,26 @@ def test_tracking_stays_with_its_worker(make):
     assert info(rig).counts.answered == 5
 
 
+def test_what_a_worker_followed_is_lost_with_it_and_another_begins_anew(make):
+    rig = make(card("echo", tracks=True, devices=("cpu", "cpu:1")))
+    opened(rig, track=True, objects=[follow(1)])
+    first, second = rig.launcher.started
+    frame(rig, 0)
+    made = rig.jobs(first)
+    mine, spare = (first, second) if made else (second, first)
+    finish(rig, made[0] if made else job(rig, second), [1], mine)
+    assert info(rig).object_ids == [1]
+    mine.die()  # while it had nothing to do
+    rig.read()
+    assert info(rig).object_ids == []
+    rig.replies()
+    frame(rig, 1)
+    again = job(rig, spare)
+    assert (again["begin"], again["objects"], "lost" in again["notes"][0]) == (True, [], True)
+    finish(rig, again, [], spare)
+    assert info(rig).counts == replies.StreamCounts(received=2, answered=2)
+
+
 # -- standing prompts --------------------------------------------------------------------------------------------------
 
 
