@@ -199,7 +199,7 @@ int main(int count, char** texts) {
     maskbus::StreamOptions options;
     options.model = arguments.text("model", "");
     options.objects = {{object_id, {{frame->click}}}};
-    options.always = true;  // the click is into the first frame, whether or not the node has heard of the viewer by then
+    options.always = true;  // the click is into the first frame, whether or not somebody looks already
     auto stream = client->open_stream(arguments.text("stream", "camera"), options);
     if (!stream) {
         return fail(stream.error().message);
