@@ -17,15 +17,17 @@ from maskbus.engine.shared_file import SharedFile
 from maskbus.engine.worker_handle import WorkerHandle
 from maskbus.memory import resident_bytes
 from maskbus.node.admission import Admission
+from maskbus.node.choice import Choice
 from maskbus.node.describe import describe_models, limits_of
 from maskbus.node.image_intake import ImageIntake
 from maskbus.node.image_store import ImageStore
 from maskbus.node.leases import Leases
 from maskbus.node.open_stream import OpenStream
+from maskbus.node.outputs import outputs
 from maskbus.node.publisher import Publisher
 from maskbus.node.stream_table import StreamTable
 from maskbus.node.tally import Tally
-from maskbus.scheduler import Deadlines, Job, ModelQueue, leave_the_rest, take_along
+from maskbus.scheduler import Deadlines, Job, ModelQueue, leave_the_rest
 from maskbus_wire import checks, frames, replies, requests
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
@@ -87,6 +89,7 @@ class Broker:
         self._queues = {name: ModelQueue(config.queue_length) for name in catalogue.cards}
         self._tallies: dict[str, Tally] = {}
         self._deadlines = Deadlines()
+        self._choice = Choice(catalogue, self._queues, self._streams, self._deadlines, lambda: self.engine)
         self._running: dict[int, Job] = {}
         self._engine: Engine | None = None
         self._started = time.monotonic()
@@ -278,9 +281,10 @@ class Broker:
         """Give a worker its next job."""
         if handle.state != "ready" or self._stopping:
             return
-        job = self._next(handle)
+        job = self._choice.next(handle)
         if job is None:
             return
+        self._tally(job.model)
         self._hand_over(job, handle)
         if self._streams.lined_up(job.model):  # it may have taken what only it can do: others have time for the rest
             for other in self.engine.workers(job.model):
@@ -318,7 +322,7 @@ class Broker:
         self._tally(job.model)  # from here on `stats` knows of the model
         self._deadlines.add(job)
         for worker in workers:
-            if worker.state == "ready" and self._may_take(worker, job):
+            if worker.state == "ready" and self._choice.may_take(worker, job):
                 self._hand_over(job, worker)
                 return
         self._queues[job.model].push(job)
@@ -366,48 +370,6 @@ class Broker:
         self._deadlines.add(changed)
         self._queues[changed.model].push(changed)
         self._share_out(changed.model)
-
-    def _next(self, worker: WorkerHandle) -> Job | None:
-        """Return what a worker is to do next: what is asked for at once, a stream's frame, or what can wait."""
-        model, now = worker.spec.model, time.monotonic()
-        queue = self._queues[model]
-
-        def fits(job: Job) -> bool:
-            return self._may_take(worker, job)
-
-        job = queue.pop(fits, ("interactive",))
-        if job is None:
-            # Requests in the lane of streams, and the streams themselves, in the order of their coming.
-            first, since = next(queue.lane("stream"), None), self._streams.waits_since(model)
-            # A frame that stands there has been embedded along with another already.
-            if first is not None and (since is None or first.is_frame or first.received <= since):
-                job = queue.pop(fits, ("stream",))
-            if job is None:
-                job = self._next_frame(worker, now)
-        return job or queue.pop(fits)
-
-    def _next_frame(self, worker: WorkerHandle, now: float) -> Job | None:
-        """Return the job of a stream's frame; where the worker embeds several images at once, queue those of others."""
-        model = worker.spec.model
-
-        def fits(number: int | None) -> bool:
-            return number is None or not self._is_elsewhere(number, worker)
-
-        first = self._streams.next_job(model, fits, now)
-        if first is None:
-            return None
-        self._deadlines.add(first)
-        self._tally(model)
-        if worker.batch > 1 and first.message["op"] != "track":
-            workers = [one for one in self.engine.workers(model) if one.state in {"ready", "busy"}]
-            share = -(-(1 + self._streams.lined_up(model)) // max(1, len(workers)))
-            for _ in range(min(worker.batch, share) - 1):
-                other = self._streams.next_job(model, fits, now)
-                if other is None:
-                    break
-                self._deadlines.add(other)
-                self._queues[model].push(other)
-        return first
 
     def _take_back(self, stream: OpenStream) -> None:
         """Have nothing more done for a stream that has ended. Who was changing it is told; its frame is counted."""
@@ -458,59 +420,20 @@ class Broker:
 
         self._aside(make, granted)
 
-    def _may_take(self, worker: WorkerHandle, job: Job) -> bool:
-        """Leave a job to the worker that holds its image's embedding, as long as that one lives."""
-        return job.pinned is None or not self._is_elsewhere(job.pinned, worker)
-
-    def _is_elsewhere(self, number: int, worker: WorkerHandle) -> bool:
-        """Tell whether what worker `number` has is out of reach of `worker`, and the former lives."""
-        return number != worker.spec.number and any(
-            other.spec.number == number and other.state in {"ready", "busy"}
-            for other in self.engine.workers(worker.spec.model)
-        )
-
     def _share_out(self, model: str) -> None:
         """Offer what waits to all workers: jobs that were left to one that ended may go to any other now."""
         for worker in self.engine.workers(model):
             self.free(worker)
 
     def _hand_over(self, job: Job, worker: WorkerHandle) -> None:
-        if job.stream is not None:
-            topic: str = job.stream.topic
-            if not job.is_frame:  # it is done in the frame that the worker has now
-                job.message["meta"] |= job.stream.last
-            job.message["outputs"] = [
-                {"topic": name, "asked": topic, "encodings": encodings, "inline": job.message["inline"]}
-                for name, encodings in list(self._publisher.wanted(topic, job.encodings)) or [(topic, job.encodings)]
-                if "logits" not in encodings or self._catalogue.cards[job.model].has_logits
-            ]
-        elif job.message["op"] != "embed":
-            inline = job.message["inline"]
-            outputs = [{"topic": "", "encodings": job.encodings, "inline": inline}]
-            if job.publish:
-                outputs += [
-                    {"topic": name, "asked": job.publish, "encodings": encodings, "inline": inline}
-                    for name, encodings in self._publisher.wanted(job.publish, job.encodings)
-                    if "logits" not in encodings or self._has_logits(job)
-                ]
-                if job.result is not None and all(output["topic"] != job.publish for output in outputs):
-                    # The reply's own bytes are in the requester's slot: a last value must have them with it.
-                    outputs.append(
-                        {"topic": job.publish, "asked": job.publish, "encodings": job.encodings, "inline": inline}
-                    )
-            job.message["outputs"] = outputs
-        self._take_along(job, worker)
+        if job.stream is not None and not job.is_frame:  # it is done in the frame that the worker has now
+            job.message["meta"] |= job.stream.last
+        if job.message["op"] != "embed":
+            has_logits = self._catalogue.cards[job.model].has_logits
+            job.message["outputs"] = outputs(job, self._publisher, has_logits=has_logits)
+        self._choice.take_along(job, worker)
         self._running[job.number] = job
         worker.submit(job, time.monotonic())
-
-    def _has_logits(self, job: Job) -> bool:
-        return job.message["op"] == "segment" and self._catalogue.cards[job.model].has_logits
-
-    def _take_along(self, job: Job, worker: WorkerHandle) -> None:
-        if worker.batch > 1 and job.message["op"] != "track" and self._catalogue.cards[job.model].cache_embeddings:
-            workers = [one for one in self.engine.workers(job.model) if one.state in {"starting", "ready", "busy"}]
-            queue = self._queues[job.model]
-            take_along(job, queue, worker=worker.spec.number, batch=worker.batch, workers=len(workers))
 
     def _at_once(self, request: requests.AnyRequest, route: Any) -> replies.Reply:
         if isinstance(request, requests.Ping):
