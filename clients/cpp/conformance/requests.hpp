@@ -285,6 +285,7 @@ private:
 
     static std::vector<maskbus::MaskEncoding> encodings(const std::vector<std::string>& names) {
         std::vector<maskbus::MaskEncoding> found;
+        found.reserve(names.size());
         for (const std::string& name : names) {
             found.push_back(encoding(name));
         }

@@ -20,6 +20,7 @@ from maskbus_wire.replies import StreamCounts
 
 _FAILURES = 5
 """So many errors and not one result: nothing will come of the rest either."""
+_PATIENCE_S = 2.0
 _COMPARED_EVERY_S = 0.2
 """Comparing costs a few milliseconds, and must not take the time that the cameras need."""
 _SMALLEST_SHARE = 0.002
@@ -61,6 +62,7 @@ class CameraRun:
             settings: Further arguments of `Client.stream`.
         """
         self.name = name
+        self._client = client
         self.failure: Exception | None = None
         self._camera = camera
         self._rate = rate
@@ -163,7 +165,7 @@ class CameraRun:
             self._begun = number
         frame = self._camera.frame(number, tick=self._tick(number))
         try:
-            self.stream.send(frame, seq=number, stamp=time.time_ns() + self._offset_ns)
+            self.stream.send(frame, seq=number, stamp=time.time_ns() + self._offset_ns, timeout=_PATIENCE_S)
         except DeadlineExceeded:
             # The node is away, or the model is slow: a camera goes on, and misses frames.
             return
@@ -173,6 +175,8 @@ class CameraRun:
 
     def _close(self) -> None:
         try:
+            # Closing waits for as long as a model may take: not for a node that is gone.
+            self._client.ping(deadline=_PATIENCE_S)
             self._counts.finish(self.stream.close())
         except MaskbusError:
             return  # what is known of the stream is what its last result said

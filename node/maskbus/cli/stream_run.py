@@ -55,6 +55,7 @@ class StreamRun:
         self.frames = 0
         self.masks = 0
         self.results = 0
+        self._client = client
         self._targets = targets
         self._keeps_all = keeps_all
         # Before the first frame nobody can subscribe to what it will be, so the node shall not wait for that.
@@ -133,6 +134,8 @@ class StreamRun:
         if self._keeps_all:
             self._make_room(0)
         try:
+            # Closing waits for as long as a model may take: not for a node that is gone.
+            self._client.ping(deadline=_CONNECTING_S)
             self._counts.finish(self._stream.close())
             self._wait_for_stragglers()
         finally:

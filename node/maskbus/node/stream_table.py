@@ -159,8 +159,8 @@ class StreamTable:
                 stream.offer(frame)
             except OverLimit:
                 raise WireError("busy", f"More than {stream.limit} frames have been sent.") from None
-            if stream.busy and stream.rules.policy == "every" and request.image.slot is None:
-                self._stow(frame)
+            if stream.rules.policy == "every" and request.image.slot is None:
+                self._stow(stream, frame)
             self._line(stream).enter(stream, now)
         self._credit(stream)
         if not request.ack:
@@ -422,8 +422,10 @@ class StreamTable:
         if stream.begun:
             self._end_tracker(stream.settings.model, stream.session)
 
-    def _stow(self, frame: Frame) -> None:
-        """Copy a frame that will be looked at for sure into shared memory, while the worker is at the one before."""
+    def _stow(self, stream: OpenStream, frame: Frame) -> None:
+        """Copy a frame that will be looked at for sure into shared memory, while the worker is at another one."""
+        if not (stream.rules.always or self._is_watched(stream)):
+            return
         grab: Grab = frame.content
         try:
             stowed = self._intake.stow(grab.request.image, grab.attachments)
