@@ -14,7 +14,10 @@ from maskbus.config import ConfigError
 from maskbus.directories import UnsafeDirectory
 from maskbus_client.errors import Busy, NodeUnreachable, UnknownModel
 
-COMMANDS = ("serve", "segment", "everything", "describe", "ping", "stats", "top", "config", "doctor", "demo", "child")
+COMMANDS = (
+    *("serve", "child", "segment", "everything", "stream", "simulate", "describe", "ping", "stats", "top", "view"),
+    *("record", "replay", "config", "doctor", "models", "keys", "demo"),
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
