@@ -21,7 +21,9 @@ from maskbus_wire.version import VERSION
 
 PROTOCOLS = Path(__file__).resolve().parents[2] / "protocols"
 SPEC = (PROTOCOLS / "SPEC.md").read_text(encoding="utf-8")
-HEADING = re.compile(r"### `(?P<name>\w+)`(?: extends `(?P<base>\w+)`)?(?:, `(?P<field>op|reply)` is `(?P<tag>[\w.]+)`)?")
+HEADING = re.compile(
+    r"### `(?P<name>\w+)`(?: extends `(?P<base>\w+)`)?(?:, `(?P<field>op|reply)` is `(?P<tag>[\w.]+)`)?"
+)
 SIMPLE = {
     inspect.BoolType: "bool",
     inspect.IntType: "int",
