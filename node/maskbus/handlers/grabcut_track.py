@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from maskbus.handlers import grabcut_track_said as said
 from maskbus.handlers.grabcut_regions import U8
 from maskbus.handlers.grabcut_track_object import Followed, begin, follow, hide
 from maskbus.handlers.grabcut_track_said import Said
@@ -24,6 +23,7 @@ from maskbus.interfaces import (
     Tracked,
     Tracker,
     TrackerOptions,
+    check_tracker_prompt,
 )
 
 
@@ -119,7 +119,7 @@ class GrabCutTracker(Tracker):
                 f"This tracker follows {self._options.max_objects} objects at most; remove one before adding another."
             )
         size = (self._bgr.shape[0], self._bgr.shape[1])
-        said.check(prompt, *size, known=known is not None)
+        check_tracker_prompt(prompt, *size, known=known is not None)
         job.check()
         every = (Said() if known is None else known.said).plus(prompt)
         mask, belief = prompt.mask, 1.0

@@ -28,6 +28,7 @@ from maskbus.interfaces.image import Image
 from maskbus.interfaces.masks import Masks
 from maskbus.interfaces.prompt import Prompt
 from maskbus.interfaces.tracker import Tracked, Tracker, TrackerOptions
+from maskbus.interfaces.tracker_prompt import check_tracker_prompt
 
 __all__ = [
     "DEFAULT_EVERYTHING",
@@ -55,4 +56,5 @@ __all__ = [
     "Tracker",
     "TrackerOptions",
     "UnsupportedPrompt",
+    "check_tracker_prompt",
 ]

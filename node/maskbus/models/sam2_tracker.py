@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maskbus.interfaces import BadPrompt, Image, Prompt, Tracked, Tracker, TrackerOptions
-from maskbus.models import sam2_said
+from maskbus.interfaces import BadPrompt, Image, Prompt, Tracked, Tracker, TrackerOptions, check_tracker_prompt
 from maskbus.models.sam2_answer import answer
 from maskbus.models.sam2_memory import Memory, Moment, Recall
 from maskbus.models.sam2_said import Said
@@ -142,7 +141,7 @@ class Sam2Tracker(Tracker):
             raise BadPrompt(
                 f"This tracker follows {self._options.max_objects} objects at most; remove one before adding another."
             )
-        sam2_said.check(prompt, *self._size, known=known is not None)
+        check_tracker_prompt(prompt, *self._size, known=known is not None)
         job.check()
         if self._features is None:
             assert self._image is not None
