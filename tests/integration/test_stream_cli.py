@@ -300,3 +300,34 @@ def test_a_real_video(node: LiveNode, tmp_path: Path) -> None:
     found = rle.decode(held["counts"], *held["size"])
     assert found.shape == truth[0].shape
     assert found[y, x]
+
+
+def test_a_cup_is_followed_through_a_demonstration(node: LiveNode, tmp_path: Path) -> None:
+    clip_file = tmp_path / "short.mp4"
+    reader = cv2.VideoCapture(str(davis.demo("02_cups.mp4")))
+    width, height = int(reader.get(cv2.CAP_PROP_FRAME_WIDTH)), int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    writer = cv2.VideoWriter(str(clip_file), cv2.VideoWriter.fourcc(*"mp4v"), 30.0, (width, height))
+    for _ in range(12):
+        writer.write(reader.read()[1])
+    writer.release()
+    data, film = tmp_path / "masks.json", tmp_path / "film.mp4"
+    done = maskbus(
+        node,
+        "stream",
+        str(clip_file),
+        "--box",
+        "566,284,744,548",
+        "--track",
+        "--model",
+        "grabcut",
+        "-o",
+        str(film),
+        "--json",
+        str(data),
+    )
+    assert "12 frames, 12 masks, 0 dropped" in done.stdout
+    found = json.loads(data.read_text())
+    assert [one["track_id"] for one in found["annotations"]] == [1] * 12
+    assert cv2.VideoCapture(str(film)).get(cv2.CAP_PROP_FRAME_COUNT) == 12
+    areas = [one["area"] / (width * height) for one in found["annotations"]]
+    assert all(0.01 < area < 0.1 for area in areas), areas

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 _BESIDE = Path(__file__).parents[2].parent / "shared" / "data"
-VIDEOS = Path(os.environ.get("MASKBUS_TEST_DATA", _BESIDE)) / "davis"
+_DATA = Path(os.environ.get("MASKBUS_TEST_DATA", _BESIDE))
+VIDEOS = _DATA / "davis"
+
+
+def demo(name: str) -> Path:
+    """Return the file of a demonstration video, or skip the test."""
+    path = _DATA / "demos" / name
+    if not path.exists():
+        pytest.skip("The demonstration videos are not here; MASKBUS_TEST_DATA names the folder that holds `demos`.")
+    return path
 
 
 def frames(video: str, count: int, into: Path) -> Path:
