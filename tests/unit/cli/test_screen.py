@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from maskbus.cli import keys, quantities, screen, top
-from maskbus_client.errors import NodeUnreachable
-from maskbus_wire.replies import ModelStats, Statistics, TopicStats, WorkerStats
+from maskbus.cli import keys, quantities, screen, streams_table, top
+from maskbus_client.errors import NodeError, NodeUnreachable, error_of
+from maskbus_wire.replies import Error, ModelStats, Statistics, StreamCounts, StreamInfo, TopicStats, WorkerStats
 
 BUSY = Statistics(
     node="0123456789abcdef",
@@ -115,6 +115,59 @@ class FakeClient:
             raise NodeUnreachable("Nobody answered.")
         return answer
 
+    def streams(self, *, deadline: float) -> list[StreamInfo]:
+        return [StreamInfo(stream="front", model="grabcut", topic="masks/front/grabcut", policy="newest")]
+
+
+class OldClient:
+    """Talks to a node that has never heard of streams."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def streams(self, *, deadline: float) -> list[StreamInfo]:
+        raise error_of(Error(code=self.code, message="No."))
+
+
+def test_streams_are_shown_with_what_became_of_their_frames() -> None:
+    busy = StreamInfo(
+        stream="front",
+        model="grabcut",
+        topic="masks/front/grabcut",
+        policy="sample",
+        track=True,
+        object_ids=[4, 7],
+        counts=StreamCounts(received=60, answered=20, dropped={"newer": 9, "over_limit": 30}),
+        watched=True,
+        rate_in=30.04,
+        rate_out=9.96,
+        p50_ms=12.34,
+        p99_ms=98.76,
+    )
+    others = [
+        StreamInfo(stream=f"[b]cam{i}[/]", model="echo", topic=f"masks/cam{i}/echo", policy="newest", idle_s=i % 6)
+        for i in range(20)
+    ]
+    failed = StreamInfo(
+        stream="rear", model="echo", topic="masks/rear/echo", policy="every", rate_in=1.0, last_error="It is no JPEG."
+    )
+    text = drawn(screen.frame("tcp://host:1", IDLE, streams=[*others, failed, busy]), width=160)
+    (row,) = (line for line in text.splitlines() if line.startswith("front"))
+    assert " ".join(row.split()) == "front grabcut sample, tracks 30.0 10.0 12.3 98.8 2 30 over limit, 9 newer watched"
+    assert "It is no JPEG." in next(line for line in text.splitlines() if line.startswith("rear"))
+    assert "[b]cam3[/]" in text
+    assert "no frame for 5 s" in text
+    assert "nobody watches" in text
+    assert "and 6 more" in text
+
+
+def test_a_node_without_streams_is_no_error() -> None:
+    client: Any = OldClient("unknown_operation")
+    assert streams_table.look(client, 1.0) == []
+    client = OldClient("internal")
+    with pytest.raises(NodeError):
+        streams_table.look(client, 1.0)
+
 
 def test_a_node_that_goes_away_and_comes_back_is_followed() -> None:
     client: Any = FakeClient([None, BUSY, None, IDLE])
@@ -123,8 +176,10 @@ def test_a_node_that_goes_away_and_comes_back_is_followed() -> None:
     assert "no answer" in before
     assert "grabcut" not in before
     assert "no answer" not in there
+    assert "front" in there
     assert "no answer" in gone
     assert "grabcut" in gone  # what was seen last stays on the screen
+    assert "front" in gone
     assert "no answer" not in back
     assert "nothing asked yet" in back
 
