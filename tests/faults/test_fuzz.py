@@ -15,9 +15,13 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from maskbus_wire import frames
+from maskbus_wire.checks import check_request
 from maskbus_wire.errors import CODES
-from maskbus_wire.replies import Error, Masks, Pong, Progress
-from maskbus_wire.requests import Ping
+from maskbus_wire.limits import DEFAULT_LIMITS
+from maskbus_wire.prompts import Image
+from maskbus_wire.replies import Error, Masks, Pong, Progress, StreamCredit, StreamOpened, Streams
+from maskbus_wire.requests import Ping, StreamFrame, StreamList, StreamOpen
+from support import waiting
 from support.nodes import LiveNode, live_node
 from support.peer import TINY, Peer, segment
 
@@ -25,16 +29,19 @@ VECTORS = Path(__file__).parents[2] / "protocols" / "vectors"
 BATCH = 100
 BATCHES = 460
 STRUCTURED = 4_000
+FRAME_BATCHES = 40
 SEED = 20_240_607
 
 
-def request_vectors() -> list[list[bytes]]:
-    found = []
+def request_vectors() -> tuple[list[list[bytes]], list[list[bytes]]]:
+    """Return requests, which have an answer each, and frames of streams, which have none or late ones."""
+    found: tuple[list[list[bytes]], list[list[bytes]]] = ([], [])
     for path in sorted(VECTORS.glob("*alid/*.json")):
         vector = json.loads(path.read_text())
         if vector["kind"] == "request":
-            found.append(quick([bytes.fromhex(frame) for frame in vector["frames"]]))
-    assert found
+            parts = quick([bytes.fromhex(frame) for frame in vector["frames"]])
+            found[b"stream.frame" in b"".join(parts[:1])].append(parts)
+    assert all(found)
     return found
 
 
@@ -48,7 +55,7 @@ def quick(parts: list[bytes]) -> list[bytes]:
     return parts
 
 
-CORPUS = request_vectors()
+CORPUS, FRAMES = request_vectors()
 
 
 @pytest.fixture(scope="module")
@@ -135,11 +142,11 @@ WILD: list[Callable[[random.Random], Any]] = [
 MUTATIONS = [flip, flip, cut, insert, drop, double, shuffle, replace_field, replace_field, replace_field]
 
 
-def mutated(rng: random.Random) -> list[bytes]:
+def mutated(rng: random.Random, corpus: list[list[bytes]] = CORPUS) -> list[bytes]:
     """Return the frames of a message, delimiter included."""
     if rng.random() < 0.1:
         return [rng.randbytes(rng.randrange(64)) for _ in range(rng.randint(1, 4))]
-    parts = list(rng.choice(CORPUS))
+    parts = list(rng.choice(corpus))
     for _ in range(rng.randint(0, 3)):
         if parts:
             rng.choice(MUTATIONS)(rng, parts)
@@ -150,7 +157,7 @@ def answers(peer: Peer, messages: list[list[bytes]]) -> list[Any]:
     """Send all, receive as many replies, and see that nothing more comes."""
 
     def answer() -> Any:
-        while isinstance(reply := peer.receive()[0], Progress):
+        while isinstance(reply := peer.receive()[0], Progress | StreamCredit):
             pass
         return reply
 
@@ -186,6 +193,59 @@ def assert_sane(replies: list[Any]) -> None:
 def test_mutated_messages(running: LiveNode, peer: Peer, number: int) -> None:
     rng = random.Random(number)
     assert_sane(answers(peer, [mutated(rng) for _ in range(BATCH)]))
+
+
+@pytest.mark.timeout(100)
+def test_mutated_frames(running: LiveNode) -> None:
+    """They are not answered one by one, but each one that names a stream is counted, and what is wrong is told."""
+    rng = random.Random(SEED)
+    names = {msgpack.unpackb(parts[0]).get("stream") for parts in FRAMES if valid(parts)}
+    streams = sorted(name for name in names if name)
+    assert streams
+    picture = Image(attachment=0, encoding="mono8", width=6, height=4)
+    sound = [[frames.encode(StreamFrame(stream=name, image=picture))[0], bytes(24)] for name in streams]
+    with running.peer() as peer:
+        for i, name in enumerate(streams):
+            policy: Any = ("newest", "every")[i % 2]
+            opened = peer.ask(StreamOpen(stream=name, model="echo", policy=policy, always=True))
+            assert isinstance(opened, StreamOpened), opened
+        for _ in range(FRAME_BATCHES):
+            for _ in range(BATCH):
+                peer.socket.send_multipart(mutated(rng, [*FRAMES, *sound, *sound]))
+            peer.send(Ping(id="end of batch"))
+            replies: list[Any] = []
+            while not isinstance(reply := peer.receive()[0], Pong):
+                replies.append(reply)
+            assert_sane(replies)
+        listed = until_idle(peer)
+        assert {stream.stream for stream in listed} >= set(streams)
+        for stream in listed:
+            counts = stream.counts
+            assert counts.received == counts.answered + sum(counts.dropped.values())
+        assert any(stream.counts.answered for stream in listed), listed
+        assert any(stream.counts.dropped.get("failed") for stream in listed)
+
+
+def valid(parts: list[bytes]) -> bool:
+    with contextlib.suppress(Exception):
+        check_request(frames.decode_request(frames.open_header(parts)[0]), len(parts) - 1, DEFAULT_LIMITS)
+        return True
+    return False
+
+
+def until_idle(peer: Peer) -> list[Any]:
+    """Return how the streams are doing once no frame is under way."""
+    found: list[Any] = []
+
+    def idle() -> bool:
+        peer.send(StreamList(id="list"))
+        while not isinstance(reply := peer.receive()[0], Streams):
+            pass
+        found[:] = reply.streams
+        return not any(stream.under_way for stream in found)
+
+    waiting.until(idle, "Frames stay under way.")
+    return found
 
 
 VALUES = st.recursive(

@@ -325,6 +325,7 @@ def test_streams_leave_nothing_behind():
     if not os.path.isdir("/proc/self/fd"):
         pytest.skip("There is no list of open files here.")
     with live_node(models=["echo"]) as running, Client(running.tcp, deadline=20) as client:
+        client.segment(numbered(0), model="echo")  # the node keeps the file that this takes
         use(0)
         until(lambda: client.stats().leases == 0, "The slots were not given back.")
         before = open_files()

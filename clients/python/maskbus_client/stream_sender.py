@@ -154,6 +154,8 @@ class FrameSender:
     @property
     def is_settled(self) -> bool:
         """Tell whether the node has all that was sent, and with `every` is done with it; `drain` finds out."""
+        if self._slots is not None and self._slots.are_asked_for:
+            return False  # what comes too late would be nobody's
         if not self._is_open:
             return True  # nothing is there that would become of anything
         if self._every and self.limit is not None:

@@ -43,6 +43,11 @@ class StreamSlots:
         self._returned: str | None = None
         """Name of a lease that is to be given back."""
 
+    @property
+    def are_asked_for(self) -> bool:
+        """Tell whether the node has been asked for slots and has not answered."""
+        return self._asked is not None
+
     def takes(self, image: prompts.Image, data: Buffer) -> bool:
         """Tell whether there are slots for such an image. If not, and there might be, they are asked for."""
         nbytes = memoryview(data).nbytes
