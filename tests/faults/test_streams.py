@@ -141,7 +141,7 @@ def test_a_camera_that_sends_garbage_harms_nobody(running, camera):
         counts = bad.settle().counts
         add_up(counts)
         assert counts.received == sent
-        assert counts.dropped["failed"] > 50
+        assert counts.dropped["failed"] > 15  # those that a newer one did not push out before they were looked at
         bad.frame()
         until(lambda: bad.settle().counts.answered > counts.answered, "a good frame was not looked at")
     assert running.stats().shm_used_bytes == 0
