@@ -12,11 +12,12 @@ from maskbus.contract import FreeJob
 from maskbus.everything import search
 from maskbus.handlers.sam import SamVitB
 from maskbus.handlers.sam2 import Sam21HieraTiny
-from maskbus.interfaces import DecodeOptions, EverythingSettings, Handler, Image, Prompt
+from maskbus.interfaces import DecodeOptions, EverythingSettings, Handler, Image, Prompt, TrackerOptions
 from maskbus.testing import RunningNode, node
 from maskbus_client import Client, InvalidValue, ModelUnavailable, Progress, TooLarge
 from support.sam_references import scene
 
+ONE = np.array([1], np.int8)
 GRID: dict[str, Any] = {
     "points_per_side": 4,
     "pred_iou_thresh": 0.0,
@@ -103,6 +104,37 @@ def test_a_model_with_another_models_weights_is_unavailable_in_one_sentence(clie
         client.segment(scene(60, 80), points=(3, 3), model="broken")
     assert "Traceback" not in str(error.value)
     assert len(client.segment(scene(60, 80), points=(3, 3), model="sam")) == 1
+
+
+def test_objects_are_followed_on_a_stream(client: Client, sam2_handler: Handler) -> None:
+    frames = [np.roll(scene(120, 160), 3 * step, axis=1) for step in range(4)]
+    tracker = sam2_handler.tracker(TrackerOptions())
+    expected = []
+    for step, frame in enumerate(frames):
+        tracked = tracker.advance(Image(frame), FreeJob())
+        if step == 0:
+            tracked = tracker.prompt(1, Prompt(points=np.array([[40, 30]], np.float32), labels=ONE), FreeJob())
+        if step == 3:
+            assert tracked.object_ids == (1, 2)
+        expected.append(tracked)
+        if step == 2:  # what is added in between is prompted in the frame that was looked at last
+            tracker.prompt(2, Prompt(points=np.array([[90, 70]], np.float32), labels=ONE), FreeJob())
+    with (
+        client.stream("belt", model="sam2", objects={1: {"points": (40, 30)}}, policy="every") as stream,
+        stream.results(newest=False, timeout=60) as results,
+    ):
+        for step, frame in enumerate(frames):
+            stream.send(frame, seq=step)
+            result = next(results)
+            while result.seq != step:  # that of the change has been published as well
+                result = next(results)
+            assert [mask.object_id for mask in result] == list(expected[step].object_ids)
+            for mask, wanted, present in zip(result, expected[step].masks, expected[step].present, strict=True):
+                assert np.array_equal(mask.to_array(), wanted)
+                assert mask.present == present
+            if step == 2:
+                stream.add(2, points=(90, 70))
+    tracker.close()
 
 
 def test_what_is_described(client: Client) -> None:
