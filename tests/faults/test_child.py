@@ -28,7 +28,7 @@ from support.peer import TINY, raw, segment
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
 
 WIDTH, HEIGHT = 1600, 1200
-KILLS = ["child"] * 4 + ["parent"] * 3 + ["both"] * 12
+KILLS = ["child"] * 3 + ["parent"] * 2 + ["both"] * 6
 """Per language; "both" is two kills."""
 PYTHON_PARENT = """
 import sys
