@@ -220,7 +220,7 @@ def test_streams_that_are_opened_and_abandoned_leave_nothing():
             return Counted(options)
 
     with (
-        node_here({"echo": Counting}, stream_idle_s=1.0, streams=500, heartbeat_s=0.2) as node,
+        node_here({"echo": Counting}, stream_idle_s=4.0, streams=500, heartbeat_s=0.2) as node,
         Camera(node.context, node.endpoint) as camera,
     ):
         table = node.bus.broker._streams

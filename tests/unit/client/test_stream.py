@@ -266,9 +266,11 @@ def test_every_says_that_the_connection_takes_nothing(client, node):
     stream = client.stream("front", policy="every", max_waiting=64)
     node.stop()
 
+    large = np.zeros((720, 1280, 3), np.uint8)  # more than the system's own buffers take
+
     def fill() -> None:
         for _ in range(64):
-            client.run(stream.send(PICTURE, timeout=0.05))
+            client.run(stream.send(large, timeout=0.05))
 
     with pytest.raises(DeadlineExceeded, match="The connection took no frame"):
         fill()
