@@ -235,6 +235,20 @@ def test_a_node_that_was_restarted_is_noticed(video: Path, tmp_path: Path) -> No
     assert "node restarted: " in done.stdout
 
 
+def test_a_node_that_dies_under_cameras_is_told_of() -> None:
+    with node_process("--log-level", "warning") as node, Client(node.endpoint) as client:
+        command = [sys.executable, "-m", "maskbus", "simulate", "--size", "160x120", "--seconds", "3"]
+        command += ["--endpoint", node.endpoint]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            waiting.until(lambda: any(info.counts.answered > 2 for info in client.streams()), "frames are answered")
+            node.process.kill()
+            stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "maskbus: the figures are not whole: " in stderr
+    assert "Traceback" not in stderr
+    assert "1 camera" in stdout  # what is known is printed all the same
+
+
 def simulate(node: LiveNode, *arguments: str) -> dict[str, object]:
     plain: dict[str, object] = json.loads(maskbus(node, "simulate", *arguments, "--json").stdout)
     return plain

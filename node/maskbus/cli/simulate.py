@@ -49,7 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         tables.console().print(simulate_figures.table(figures, rates=False))
         print(simulate_figures.line(figures, seconds))
-    return 0
+    unfinished = next((camera.unfinished for camera in cameras if camera.unfinished), "")
+    if unfinished:
+        print(f"maskbus: the figures are not whole: {unfinished}", file=sys.stderr)
+    return 1 if unfinished else 0
 
 
 def _ran(client: Client, arguments: argparse.Namespace, settings: dict[str, Any]) -> tuple[list[CameraRun], float]:

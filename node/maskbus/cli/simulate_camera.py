@@ -64,6 +64,8 @@ class CameraRun:
         self.name = name
         self._client = client
         self.failure: Exception | None = None
+        self.unfinished = ""
+        """Why the node could not be asked in the end what became of the frames, one sentence."""
         self._camera = camera
         self._rate = rate
         self._ending = ending
@@ -178,8 +180,8 @@ class CameraRun:
             # Closing waits for as long as a model may take: not for a node that is gone.
             self._client.ping(deadline=_PATIENCE_S)
             self._counts.finish(self.stream.close())
-        except MaskbusError:
-            return  # what is known of the stream is what its last result said
+        except MaskbusError as error:
+            self.unfinished = str(error)  # what is known of the stream is what its last result said
 
     def _compare(self, result: Result, number: int) -> None:
         truth = self._camera.truth(number, tick=self._tick(number))
