@@ -6,6 +6,7 @@ from maskbus_wire import everything_checks, stream_checks
 from maskbus_wire.errors import WireError
 from maskbus_wire.image_checks import check_encodings, check_image, check_int64, check_name, check_slot
 from maskbus_wire.limits import Limits
+from maskbus_wire.option_checks import check_max_side, check_post, check_route, check_text_options
 from maskbus_wire.prompt_checks import check_prompt
 from maskbus_wire.requests import (
     AnyRequest,
@@ -52,6 +53,7 @@ def check_request(request: AnyRequest, attachments: int, limits: Limits) -> None
 
 def _work(request: Work, attachments: int, limits: Limits) -> None:
     check_name(request.model, "model", limits)
+    check_route(request.route, limits)
     check_name(request.frame_id, "frame_id", limits)
     check_name(request.stream, "stream", limits)
     check_int64(request.stamp, "stamp")
@@ -73,6 +75,8 @@ def _mask_work(request: MaskWork, limits: Limits) -> None:
         if not request.publish or ":" in request.publish:
             raise WireError("invalid_value", 'A topic has at least one character and no ":".', "publish")
     check_encodings(request.encodings)
+    check_max_side(request.max_side)
+    check_post(request.post)
 
 
 def _segment(request: Segment, attachments: int, limits: Limits) -> None:
@@ -81,6 +85,7 @@ def _segment(request: Segment, attachments: int, limits: Limits) -> None:
         if request.inline:
             raise WireError("invalid_value", "Bytes stand in the header or in a slot, not in both.", "result")
     check_prompt(request.prompt, attachments, limits)
+    check_text_options(request.text_options, request.prompt)
 
 
 def _lease(request: Lease, limits: Limits) -> None:

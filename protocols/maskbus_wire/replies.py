@@ -19,6 +19,19 @@ class Reply(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag_f
     """`id` of the request."""
 
 
+class Attempt(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """A model of a route that has not answered, or not well enough."""
+
+    model: str
+    """The model."""
+    code: str
+    """Why: an error code, `nothing_found`, or `left_out` where it has failed too often of late."""
+    message: str
+    """The same as a sentence for a human."""
+    ms: float = 0.0
+    """How long it was tried, in milliseconds."""
+
+
 class Error(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="error"):
     """Say that a request failed, and why."""
 
@@ -32,6 +45,8 @@ class Error(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="error"):
     """With `busy`: how many requests wait."""
     versions: list[str] | None = None
     """With `unsupported_version`: those that are spoken."""
+    tried: list[Attempt] = []
+    """Where a route was asked: each of its models, and why it has not answered."""
     stamp: int | None = None
     """As the request had it."""
     frame_id: str | None = None
@@ -74,7 +89,9 @@ class Mask(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     label: str | None = None
     """The text this mask answers to."""
     similarity: float | None = None
-    """How well it answers to it."""
+    """How well it answers to it: the cosine of the angle between what the model makes of both, -1…1."""
+    probability: float | None = None
+    """How likely it is, among all masks that were looked at, to be the one that is meant, 0…1."""
     point: tuple[float, float] | None = None
     """In everything mode: x, y of the point that found it, as in a prompt."""
     crop_box: tuple[int, int, int, int] | None = None
@@ -143,6 +160,10 @@ class Answer(Reply, kw_only=True, omit_defaults=True, frozen=True):
     """As the request had it."""
     notes: list[str] = []
     """What was done otherwise than asked, a sentence each, for a human."""
+    tried: list[Attempt] = []
+    """Where a route was asked: the models that were to answer before this one, and why they have not."""
+    reused: bool = False
+    """Whether the node had this answer already; `timings` are of this request, and only `total_ms` is set."""
 
 
 class StreamCounts(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -154,6 +175,21 @@ class StreamCounts(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True
     """Frames whose masks were published."""
     dropped: dict[str, int] = {}
     """Frames that were not, by cause."""
+
+
+class TextScore(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """How one text of a prompt has fared."""
+
+    text: str
+    """The text."""
+    masks: int
+    """How many masks answer to it, before they are combined."""
+    proposals: int
+    """How many masks were looked at."""
+    similarity: float | None = None
+    """The best similarity of any of them, chosen or not; left out where nothing was looked at."""
+    probability: float | None = None
+    """The best probability of any of them."""
 
 
 class Masks(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="segment"):
@@ -177,6 +213,8 @@ class Masks(Answer, kw_only=True, omit_defaults=True, frozen=True, tag="segment"
     """On published messages: whether this is the topic's last value, sent again for a late joiner."""
     counts: StreamCounts | None = None
     """On results of a stream: what had become of its frames when this one's turn came."""
+    scores: list[TextScore] = []
+    """Where the prompt has `text`: one entry a text, also where nothing was found."""
 
 
 class FoundMasks(Masks, kw_only=True, omit_defaults=True, frozen=True, tag="everything"):
@@ -275,6 +313,21 @@ class Model(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """Where it runs."""
     default: bool = False
     """Whether it answers requests that name no model."""
+    default_for_text: bool = False
+    """Whether it answers requests that name no model and have a text."""
+
+
+class RouteInfo(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """One route the node offers."""
+
+    name: str
+    """What `model` in a request calls it."""
+    models: list[str]
+    """The models, in the order in which they are tried; some may not be ready, or not be offered at all."""
+    min_predicted_iou: float
+    """As in `Route`."""
+    share: float | None = None
+    """As in `Route`; left out: what is left is shared out evenly among the models that are still to be tried."""
 
 
 class Models(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="describe"):
@@ -286,6 +339,8 @@ class Models(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="describe
     """Encodings an image may come in."""
     limits: dict[str, int]
     """The node's limits, named as in SPEC.md."""
+    routes: list[RouteInfo] = []
+    """The routes."""
 
 
 class ModelStats(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -307,6 +362,29 @@ class ModelStats(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
     """Median of `total_ms` over the last 512 answers."""
     p99_ms: float = 0.0
     """99th percentile of the same."""
+    left_out_s: float = 0.0
+    """Seconds for which routes still leave it out, because it has failed too often; 0: they do not."""
+
+
+class CacheStats(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """How the cache of answers is doing."""
+
+    store: str
+    """Where answers are kept: none, memory or redis."""
+    hits: int = 0
+    """Requests that were answered from it."""
+    misses: int = 0
+    """Requests whose answer was not there."""
+    stored: int = 0
+    """Answers that were put there."""
+    evictions: int = 0
+    """Answers that went for want of room or because of their age. With redis that is its own affair: 0."""
+    errors: int = 0
+    """How often the store could not be asked, or not in time."""
+    entries: int = 0
+    """Answers that are there. With redis: 0."""
+    bytes: int = 0
+    """What they take. With redis: what this node has put there since its start."""
 
 
 class WorkerStats(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
@@ -372,6 +450,8 @@ class Statistics(Reply, kw_only=True, omit_defaults=True, frozen=True, tag="stat
     """Files of shared memory that clients hold."""
     leased_bytes: int = 0
     """Bytes of these."""
+    cache: CacheStats | None = None
+    """The cache of answers."""
     rss_bytes: int = 0
     """Resident memory of the node's own process."""
     received: int = 0

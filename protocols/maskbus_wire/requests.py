@@ -23,13 +23,26 @@ class Request(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True, tag
     """Chosen by the requester; stands on every reply. Make it unguessable where `cancel` is used."""
 
 
+class Route(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """Models that are tried one after the other until one answers well enough. Left out: as the node is configured."""
+
+    models: list[str] = []
+    """Their names, in the order in which they are tried; empty: those of the route that `model` names."""
+    min_predicted_iou: float | None = None
+    """An answer is good enough if it has a mask of at least this `predicted_iou`, 0…1; 0: any mask will do."""
+    share: float | None = None
+    """What part of the time that is left a model may take, more than 0, at most 1; the last one may take all of it."""
+
+
 class Work(Request, kw_only=True, omit_defaults=True, frozen=True):
     """What the operations that need a model share."""
 
     image: Image
     """The picture."""
     model: str = ""
-    """Name of the model; empty: the node's default."""
+    """Name of the model, or of a route such as `auto`; empty: the node's default."""
+    route: Route | None = None
+    """Which models to try, in which order, and when the next one is tried. `model` is empty or names a route then."""
     lane: Lane = "interactive"
     """Which queue: interactive before stream before batch."""
     deadline_ms: int | None = None
@@ -44,6 +57,23 @@ class Work(Request, kw_only=True, omit_defaults=True, frozen=True):
     """Number of the image in its stream. Goes through untouched."""
 
 
+class PostProcessing(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """What is done to masks before they are answered, in this order. Areas are in pixels of the image."""
+
+    fill_holes: int = 0
+    """Holes of fewer pixels than this are filled; 0: none."""
+    remove_islands: int = 0
+    """Parts of a mask of fewer pixels than this are removed, but for its largest; 0: none."""
+    smooth: float = 0.0
+    """The outline is smoothed over this many pixels to either side, up to 64; 0: not at all."""
+    min_area: int = 0
+    """Masks of fewer pixels than this are left out of the answer; 0: none."""
+    max_contours: int = 0
+    """Of each mask's polygons at most so many, the largest; 0: all."""
+    max_error: float = 0.0
+    """Polygons may lie this many pixels beside the outline, up to 64, and have fewer corners; 0: as in `polygon`."""
+
+
 class MaskWork(Work, kw_only=True, omit_defaults=True, frozen=True):
     """What the operations that answer masks share."""
 
@@ -55,6 +85,29 @@ class MaskWork(Work, kw_only=True, omit_defaults=True, frozen=True):
     """Whether the node keeps the image and answers an `image_id`."""
     publish: str | None = None
     """Topic the masks are published under as well."""
+    fresh: bool = False
+    """Whether the answer must be computed, though the node may have the same one already."""
+    max_side: int = 0
+    """The model is shown the image with its longer side at most this long, 64 to 32767; 0: as it is."""
+    post: PostProcessing | None = None
+    """What is done to the masks; left out: what the node's configuration says of the model."""
+
+
+class TextOptions(msgspec.Struct, kw_only=True, omit_defaults=True, frozen=True):
+    """How masks are chosen by what they show. Left out: as the model is configured."""
+
+    select: Literal["softmax", "cosine", "top"] | None = None
+    """By probability among all masks, by cosine similarity, or the best few; left out: softmax."""
+    threshold: float | None = None
+    """The least probability (0…1; left out: 0.1) or similarity (-1…1; left out: 0.25). Not with `top`."""
+    top: int | None = None
+    """With `top`, and only there: how many masks of each text, at least 1; left out: 1."""
+    combine: Literal["each", "union"] | None = None
+    """Whether each mask is answered apart, or all masks of a text as one; left out: each."""
+    background: Literal["black", "mean", "blur", "keep"] | None = None
+    """What is put around the mask before it is looked at; left out: mean, the grey that CLIP takes for nothing."""
+    margin: float | None = None
+    """How much of the picture around the mask is looked at, in parts of its box's longer side, 0…4; left out: 0.1."""
 
 
 class Segment(MaskWork, kw_only=True, omit_defaults=True, frozen=True, tag="segment"):
@@ -66,6 +119,8 @@ class Segment(MaskWork, kw_only=True, omit_defaults=True, frozen=True, tag="segm
     """Whether several hypotheses for one prompt are wanted."""
     result: Slot | None = None
     """Slot of shared memory for the bytes of the reply's masks. What does not fit comes as attachments."""
+    text_options: TextOptions | None = None
+    """How masks are chosen where the prompt has `text`, and only there."""
     options: dict[str, Any] = {}
     """The model's own options."""
 
@@ -209,6 +264,12 @@ class StreamOpen(StreamRequest, kw_only=True, omit_defaults=True, frozen=True, t
     """Whether frames are looked at even when nobody subscribes to the results."""
     idle_ms: int | None = None
     """Milliseconds without a frame after which the stream is closed; left out, or more than the node's own: that."""
+    max_side: int = 0
+    """As in `segment`. Not with `track`."""
+    post: PostProcessing | None = None
+    """As in `segment`. With `track` without `min_area`: an object stays where it is in the answer."""
+    text_options: TextOptions | None = None
+    """As in `segment`."""
     options: dict[str, Any] = {}
     """The model's own options."""
 

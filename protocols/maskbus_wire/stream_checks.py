@@ -9,6 +9,7 @@ from math import isfinite
 from maskbus_wire.errors import WireError
 from maskbus_wire.image_checks import check_encodings, check_image, check_int64, check_name
 from maskbus_wire.limits import Limits
+from maskbus_wire.option_checks import check_max_side, check_post, check_text_options
 from maskbus_wire.prompt_checks import check_prompt
 from maskbus_wire.prompts import Prompt
 from maskbus_wire.requests import StreamFrame, StreamOpen, StreamRequest, StreamUpdate, TrackedObject
@@ -67,6 +68,13 @@ def _open(request: StreamOpen, attachments: int, limits: Limits) -> None:
     _milliseconds(request.max_age_ms, "max_age_ms", limits)
     _milliseconds(request.deadline_ms, "deadline_ms", limits)
     _milliseconds(request.idle_ms, "idle_ms", limits)
+    check_max_side(request.max_side)
+    check_post(request.post)
+    check_text_options(request.text_options, None)  # its prompt may come later
+    if request.track and request.max_side:
+        raise WireError("invalid_value", "A stream that tracks shows the model its frames as they are.", "max_side")
+    if request.track and request.post is not None and request.post.min_area:
+        raise WireError("invalid_value", "A stream that tracks leaves out no object.", "post.min_area")
 
 
 def _update(request: StreamUpdate, attachments: int, limits: Limits) -> None:

@@ -1,7 +1,7 @@
 """The wire's own version, apart from the package's."""
 
 MAJOR = 1
-MINOR = 3
+MINOR = 4
 VERSION = f"{MAJOR}.{MINOR}"
 """Stands in every message under the key `maskbus`."""
 SPOKEN = (VERSION,)

@@ -14,7 +14,7 @@ from maskbus.interfaces.everything import (
     Found,
     FoundObject,
 )
-from maskbus.interfaces.grid import Candidates, GridDecoder
+from maskbus.interfaces.grid import Candidates, GridDecoder, ObjectFinder
 from maskbus.interfaces.handler import (
     Availability,
     DecodeOptions,
@@ -27,6 +27,7 @@ from maskbus.interfaces.handler import (
 from maskbus.interfaces.image import Image
 from maskbus.interfaces.masks import Masks
 from maskbus.interfaces.prompt import Prompt
+from maskbus.interfaces.text import TextScore, TextSettings
 from maskbus.interfaces.tracker import Tracked, Tracker, TrackerOptions
 from maskbus.interfaces.tracker_prompt import check_tracker_prompt
 
@@ -51,7 +52,10 @@ __all__ = [
     "Masks",
     "ModelInfo",
     "ModelUnavailable",
+    "ObjectFinder",
     "Prompt",
+    "TextScore",
+    "TextSettings",
     "Tracked",
     "Tracker",
     "TrackerOptions",

@@ -1,13 +1,15 @@
-"""What makes a handler quick at everything mode: many single points at once."""
+"""What makes a handler quick at everything mode: many single points at once, or all objects in one pass."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from maskbus.interfaces.everything import EverythingSettings, FoundObject
 from maskbus.interfaces.handler import Embedding, Job
 
 
@@ -47,4 +49,22 @@ class GridDecoder(ABC):
         """Return logits at the image's own size, (h, w) to (H, W), float32, as the model's authors scale them.
 
         It must be plain interpolation, of all the logits or of a part: what cannot pass is found out beforehand.
+        """
+
+
+class ObjectFinder(ABC):
+    """What a handler adds whose network finds all objects of an image by itself, without a grid of points."""
+
+    @abstractmethod
+    def find(self, embedding: Embedding, settings: EverythingSettings, job: Job) -> Sequence[FoundObject]:
+        """Return the objects of an image, or of a part of one, the best first.
+
+        Args:
+            embedding: Of the image or the part.
+            settings: Of these `pred_iou_thresh` and `stability_score_thresh` are to be kept to; the points, and what
+                comes after (duplicates between crops, areas, holes and islands), are not the handler's affair.
+            job: As for a handler.
+
+        Returns:
+            Masks, boxes and points in pixels of that image; `crop_box` is the whole of it.
         """

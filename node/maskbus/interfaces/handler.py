@@ -13,6 +13,7 @@ from maskbus.interfaces.everything import DEFAULT_EVERYTHING, EverythingSettings
 from maskbus.interfaces.image import Image
 from maskbus.interfaces.masks import Masks
 from maskbus.interfaces.prompt import Prompt
+from maskbus.interfaces.text import TextSettings
 from maskbus.interfaces.tracker import Tracker, TrackerOptions
 
 
@@ -43,6 +44,11 @@ class ModelInfo:
     """How many images `embed` is given at once where so many wait."""
     offered: bool = True
     """Whether it is served unless the configuration says otherwise."""
+    cache_results: bool = True
+    """Whether the same question has the same answer, so that the node may keep it. Where not `cache_embeddings`, it is
+    not worth it either."""
+    alone: bool = False
+    """Whether it is only ever loaded in a worker process of its own, and never inside of another handler."""
     homepage: str = ""
 
 
@@ -106,6 +112,8 @@ class DecodeOptions:
     """Answer several hypotheses for one prompt where the model has them."""
     logits: bool = False
     """Fill `Masks.logits`."""
+    text: TextSettings = field(default_factory=TextSettings)
+    """How masks are chosen where the prompt has texts."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """The request's `options` map, as sent: the handler checks what it uses of it."""
 
@@ -128,6 +136,14 @@ class Handler(ABC):
     def batch(self) -> int:
         """How many images `embed` is given at once where so many wait. A handler may make it depend on its device."""
         return self.info.batch
+
+    @property
+    def weights_digest(self) -> str:
+        """Tell the weights from all others that a model of this name may have: answers are kept under it.
+
+        Known once the model is loaded; empty where there are none.
+        """
+        return ""
 
     @classmethod
     def availability(cls, context: LoadContext) -> Availability:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from maskbus.interfaces.text import TextScore
+
 
 @dataclass
 class Masks:
@@ -23,7 +25,11 @@ class Masks:
     labels: tuple[str, ...] | None = None
     """(N,) text that each mask answers to."""
     similarity: npt.NDArray[np.float32] | None = None
-    """(N,) similarity of each mask to its text."""
+    """(N,) cosine similarity of each mask to its text, -1…1."""
+    probability: npt.NDArray[np.float32] | None = None
+    """(N,) how likely each mask is, among all that were looked at, to be what its text means, 0…1."""
+    scores: tuple[TextScore, ...] = ()
+    """How each text of the prompt has fared, in its order; also where there are no masks."""
 
     def __len__(self) -> int:
         return int(self.masks.shape[0])
