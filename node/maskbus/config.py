@@ -8,11 +8,14 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from maskbus_wire.errors import WireError
 from maskbus_wire.limits import DEFAULT_LIMITS
+from maskbus_wire.option_checks import check_post
+from maskbus_wire.requests import PostProcessing
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -43,6 +46,23 @@ class ModelConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     """CPU threads of each of its workers; left out: the node's `threads`."""
     options: dict[str, Any] = {}
     """Handed to the handler as it is."""
+    post: PostProcessing | None = None
+    """What is done to its masks where a request says nothing of it."""
+
+
+class RouteConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Models that are tried one after the other until one answers well enough, `[route.NAME]`."""
+
+    models: list[str] = []
+    """Their names, in the order in which they are tried. Those that are not there, or not ready, are passed over."""
+    min_predicted_iou: float = 0.0
+    """An answer is good enough if it has a mask of at least this predicted_iou."""
+    share: float | None = None
+    """What part of the time that is left a model may take; left out: what is left is shared out evenly."""
+
+
+AUTO = RouteConfig(models=["fastsam", "sam2.1-hiera-base-plus", "mobile-sam", "grabcut", "text"])
+"""The route `auto`, where the configuration has none of that name."""
 
 
 class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -66,10 +86,26 @@ class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     """Models to offer; empty: every one that is installed and offered by default."""
     default_model: str = "grabcut"
     """Model for requests that name none; left out where others are offered: the first of `models`."""
+    text_model: str = "text"
+    """Model for requests that name none and have a text; where it is not offered, the default model."""
     preload: list[str] | None = None
     """Models whose workers start with the node; left out: the default model."""
     model: dict[str, ModelConfig] = {}
     """Tables of single models."""
+    route: dict[str, RouteConfig] = {}
+    """Tables of routes."""
+    breaker_failures: int = 3
+    """Failures of a model in a row after which routes leave it out for a while."""
+    breaker_pause_s: float = 30.0
+    """How long they do, seconds."""
+    cache: Literal["memory", "redis", "none"] = "memory"
+    """Where answers are kept, for requests that are the same."""
+    cache_bytes: int = 64 * MIB
+    """Answers kept in memory, bytes."""
+    cache_ttl_s: float = 3600.0
+    """Seconds after which a kept answer goes."""
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    """Where redis is, for `cache = "redis"`: redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], rediss://… or unix://PATH."""
     weights_dir: str = ""
     """Directory of model weights (MASKBUS_WEIGHTS); empty: maskbus/weights in the user's cache directory."""
     deadline_ms: int = 30_000
@@ -142,6 +178,7 @@ def load(
     file: str | None = None,
     environment: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
+    aliases: Mapping[str, tuple[Any, str]] | None = None,
 ) -> Effective:
     """Return the effective configuration.
 
@@ -149,6 +186,7 @@ def load(
         file: TOML file; None: the one MASKBUS_CONFIG names, if it is set.
         environment: MASKBUS_* variables; None: the process's own.
         flags: Values from the command line, already of the right type.
+        aliases: Value and origin of what other programs' settings say; all else goes before them, table by table.
 
     Raises:
         ConfigError: with the name and the origin of the setting that is wrong.
@@ -157,10 +195,12 @@ def load(
     values: dict[str, Any] = {}
     origin = dict.fromkeys(Config.__struct_fields__, "default")
     warnings: list[str] = []
+    for name, (value, where) in (aliases or {}).items():
+        values[name], origin[name] = value, where
     path = file or environment.get("MASKBUS_CONFIG")
     if path:
         for name, value in _read(Path(path)).items():
-            values[name] = value
+            values[name] = _over(values[name], value) if name in values else value
             origin[name] = f"file {path}"
     for variable in sorted(environment):
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in CLIENT_VARIABLES:
@@ -182,6 +222,13 @@ def load(
     return Effective(config, origin, warnings)
 
 
+def _over(below: Any, value: Any) -> Any:
+    """Return a value that goes before another; of tables, key by key."""
+    if not (isinstance(below, Mapping) and isinstance(value, Mapping)):
+        return value
+    return {**below, **{key: _over(below[key], one) if key in below else one for key, one in value.items()}}
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as stream:
@@ -198,8 +245,8 @@ def _from_text(name: str, text: str, origin: str) -> Any:
     kind = {field.name: field.type for field in msgspec.structs.fields(Config)}[name]
     if kind == list[str] or kind == list[str] | None:
         return [part.strip() for part in text.split(",") if part.strip()]
-    if name == "model":
-        raise ConfigError(f"model ({origin}): tables of models can only stand in a file.")
+    if name in {"model", "route"}:
+        raise ConfigError(f"{name} ({origin}): tables of {name}s can only stand in a file.")
     try:
         return msgspec.convert(text.strip(), kind, strict=False)
     except msgspec.ValidationError as error:
@@ -238,6 +285,21 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Config:
                 raise wrong(name, f"must be {'at least' if may_be_zero else 'more than'} 0; it is {value}.")
             if math.isinf(value):
                 raise wrong(name, "must be finite.")
+    for name, model in config.model.items():
+        try:
+            check_post(model.post)
+        except WireError as error:
+            raise wrong("model", f"[model.{name}] {error.path}: {error.message}") from None
+    for name, route in config.route.items():
+        table = f"[route.{name}]"
+        if not route.models:
+            raise wrong("route", f"{table} needs at least one model.")
+        if len(set(route.models)) < len(route.models):
+            raise wrong("route", f"{table} names a model twice.")
+        if not 0 <= route.min_predicted_iou <= 1:
+            raise wrong("route", f"{table} min_predicted_iou is 0 to 1; it is {route.min_predicted_iou:g}.")
+        if route.share is not None and not 0 < route.share <= 1:
+            raise wrong("route", f"{table} share is more than 0, at most 1; it is {route.share:g}.")
     if config.log_level not in {"debug", "info", "warning", "error"}:
         raise wrong("log_level", f"is debug, info, warning or error; it is {config.log_level!r}.")
     if config.heartbeat_timeout_s < 2 * config.heartbeat_s:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from maskbus_wire.errors import WireError
 from maskbus_wire.image_checks import check_name
 from maskbus_wire.limits import Limits
@@ -11,6 +13,15 @@ from maskbus_wire.requests import PostProcessing, Route, TextOptions
 _MOST_MODELS = 16
 _MOST_MASKS = 65_535
 _MOST_PIXELS = 2**63 - 1
+POST_RANGES: Final[dict[str, int]] = {
+    "fill_holes": _MOST_PIXELS,
+    "remove_islands": _MOST_PIXELS,
+    "smooth": 64,
+    "min_area": _MOST_PIXELS,
+    "max_contours": _MOST_MASKS,
+    "max_error": 64,
+}
+"""Step of post-processing → the most it may have; the least is 0."""
 
 
 def check_route(route: Route | None, limits: Limits) -> None:
@@ -24,7 +35,7 @@ def check_route(route: Route | None, limits: Limits) -> None:
         if not name:
             raise WireError("invalid_value", "The name is empty.", f"route.models[{i}]")
         if name in route.models[:i]:
-            raise WireError("invalid_value", f"{name} stands there twice.", f"route.models[{i}]")
+            raise WireError("invalid_value", f"The model {name} stands there twice.", f"route.models[{i}]")
     if route.min_predicted_iou is not None:
         _check_range(route.min_predicted_iou, 0, 1, "route.min_predicted_iou")
     if route.share is not None:
@@ -43,14 +54,7 @@ def check_post(post: PostProcessing | None) -> None:
     """Check what is done to masks. WireError with the path of the first field that is wrong."""
     if post is None:
         return
-    for name, most in (
-        ("fill_holes", _MOST_PIXELS),
-        ("remove_islands", _MOST_PIXELS),
-        ("smooth", 64),
-        ("min_area", _MOST_PIXELS),
-        ("max_contours", _MOST_MASKS),
-        ("max_error", 64),
-    ):
+    for name, most in POST_RANGES.items():
         _check_range(getattr(post, name), 0, most, f"post.{name}")
 
 

@@ -9,22 +9,21 @@ is an empty list, which pycocotools itself does not read.
 `encode` walks the cracks between object and background, which gives the mask back exactly, and then leaves out points
 (Douglas-Peucker) as long as both `decode` and the rasteriser of pycocotools, which works on a grid of fifths of a
 pixel, still give it back with an intersection over union of 0.99. Thin or small pieces keep all their points. Pieces
-that touch at a corner share a ring.
+that touch at a corner share a ring. Where a largest error is named, it is the only limit.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maskbus_wire import rle
+from maskbus_wire.douglas_peucker import simplified
 from maskbus_wire.geometry import bbox, require_mask, require_sides
-
-Points: TypeAlias = NDArray[np.int32]
+from maskbus_wire.outline import Points, Ring, trace
 
 _LEAST_IOU = 0.99
 # How far, in pixels, a boundary may move: tried in this order; the exact one is what is left when none will do.
@@ -39,28 +38,40 @@ _FARTHEST = 2.0**24
 _AT_A_TIME = 1 << 20
 
 
-def encode(mask: NDArray[np.bool_]) -> list[list[float]]:
+def encode(mask: NDArray[np.bool_], *, most: int = 0, max_error: float = 0.0) -> list[list[float]]:
     """Return the rings of a bool mask (H, W); an empty mask has none. Needs OpenCV.
 
     Rasterised again by `decode`, or by pycocotools as the union of the rings, they have an intersection over union of
     0.99 or more with the mask. ValueError if it is no bool mask (H, W).
+
+    Args:
+        mask: The mask.
+        most: If not 0, at most so many rings, those with the most pixels, and the largest first.
+        max_error: If not 0, points are left out as long as no point of the outline lies further than so many pixels
+            from its ring, nor any of the ring from the outline, bridges aside. Then the mask that comes back may differ
+            by as much, but every piece and every hole still has an area.
     """
     left, top, width, height = bbox(require_mask(mask))
     if not width:
         return []
     window = mask[top : top + height, left : left + width]
-    exact = _trace(window)
-    toggles = rle.find_toggles(window)
-    if toggles.size % 2:
-        toggles = np.append(toggles, window.size)
-    rings = [points for points, _ in exact]
-    for tolerance in _TOLERANCES:
-        simpler = [_simplify(points, fixed, tolerance) for points, fixed in exact]
-        if all(_iou(_crossings(simpler, height, width, fifths), toggles) >= _LEAST_IOU for fifths in (False, True)):
-            rings = simpler
-            break
+    exact = trace(window)
+    if most:
+        exact = sorted(exact, key=lambda ring: -ring.area)[:most]
+    rings = simplified(exact, max_error) if max_error else _nearly_exact(exact, height, width)
     offset = np.array([left, top])
     return [(points + offset).astype(np.float64).ravel().tolist() for points in rings]
+
+
+def _nearly_exact(exact: Sequence[Ring], height: int, width: int) -> list[Points]:
+    """Return rings with as few points as the least intersection over union allows."""
+    rings = [ring.points for ring in exact]
+    toggles = _crossings(rings, height, width, fifths=False)
+    for tolerance in _TOLERANCES:
+        simpler = [_simplify(ring.points, np.flatnonzero(ring.ends), tolerance) for ring in exact]
+        if all(_iou(_crossings(simpler, height, width, fifths), toggles) >= _LEAST_IOU for fifths in (False, True)):
+            return simpler
+    return rings
 
 
 def decode(rings: Sequence[Sequence[float]], height: int, width: int) -> NDArray[np.bool_]:
@@ -214,93 +225,3 @@ def _simplify(points: Points, fixed: NDArray[np.intp], tolerance: float) -> Poin
             [p[:1] if len(p) == 2 else cv2.approxPolyDP(p, tolerance, False).reshape(-1, 2)[:-1] for p in parts]
         )
     return np.asarray(kept, np.int32) if len(kept) >= 3 else points
-
-
-def _trace(window: NDArray[np.bool_]) -> list[tuple[Points, NDArray[np.intp]]]:
-    """Return the exact rings of a mask that has a True pixel: points (n, 2) as x, y, and which of them end a bridge.
-
-    The corners of the outline are found all at once. In each row of corners, sorted, the first and second are joined by
-    an edge, the third and fourth, …, and likewise in each column; where two pieces touch at a corner there are two
-    corners at one place. Edges run with the object on their right.
-    """
-    padded = np.pad(window, 1).view(np.uint8)
-    stride = padded.shape[1] - 1
-    side = padded[:, 1:] ^ padded[:, :-1]
-    above, below = side[:-1], side[1:]
-    spots = np.flatnonzero((above ^ below) | (above & (padded[:-1, :-1] ^ padded[1:, :-1])))
-    rows, columns = np.divmod(spots, stride)
-    touching = above[rows, columns] & below[rows, columns]
-    nodes = np.repeat(np.arange(spots.size), touching + 1)
-    y, x = rows[nodes], columns[nodes]
-    second = np.concatenate(([False], nodes[1:] == nodes[:-1]))
-    southwest, southeast = padded[y + 1, x] == 1, padded[y + 1, x + 1] == 1
-
-    # Of two corners at one place, the first ends the edge from the left. Where the object lies northwest and southeast,
-    # it begins the edge downwards too; elsewhere it ends the one from above. So touching pieces share a ring.
-    lower = (touching[nodes] == 1) & (second != southeast)
-    in_columns = np.argsort((x * padded.shape[0] + y) * 2 + lower)
-    tops, bottoms = in_columns[0::2], in_columns[1::2]
-    following = np.empty(nodes.size, np.int64)
-    lefts = np.arange(0, nodes.size, 2)
-    to_right = southeast[lefts]
-    following[np.where(to_right, lefts, lefts + 1)] = np.where(to_right, lefts + 1, lefts)
-    downwards = southwest[tops]
-    following[np.where(downwards, tops, bottoms)] = np.where(downwards, bottoms, tops)
-
-    # Corners are numbered row by row, so a ring is met first at the leftmost corner of its top: in the object, or not.
-    rings = _walk(following, range(nodes.size))
-    is_hole = [not southeast[ring[0]] for ring in rings]
-    holes = np.array([ring[0] for ring, hole in zip(rings, is_hole, strict=True) if hole], np.int64)
-    if holes.size:
-        # A bridge runs from there to the left through the object to the crack before it. That crack belongs to the
-        # outer ring, or to a hole whose own first corner comes earlier: so every hole is joined to an outer ring.
-        cracks = np.flatnonzero(side)
-        from_x, from_y = x[holes], y[holes]
-        to_x = cracks[np.searchsorted(cracks, (from_y + 1) * stride + from_x) - 1] % stride
-        edge_keys = x[tops] * padded.shape[0] + y[tops]
-        edges = np.searchsorted(edge_keys, to_x * padded.shape[0] + from_y, side="right") - 1
-        # Such an edge has the object on its right in the picture: it runs upwards, and lower bridges come first.
-        order = np.lexsort((-from_y, edges))
-        holes, edges, to_x, from_x, from_y = (values[order] for values in (holes, edges, to_x, from_x, from_y))
-        # Three new corners a bridge: where it leaves, the hole's first corner once more, and where it is back.
-        leave, again, back = (nodes.size + holes.size * k + np.arange(holes.size) for k in range(3))
-        same_edge = edges[1:] == edges[:-1]
-        twin = np.arange(nodes.size)
-        twin[holes] = again
-        after = twin[following[bottoms[edges]]]
-        following = np.concatenate((twin[following], holes, back, after))
-        following[bottoms[edges][np.concatenate(([True], ~same_edge))]] = leave[np.concatenate(([True], ~same_edge))]
-        following[back[:-1][same_edge]] = leave[1:][same_edge]
-        x, y = np.concatenate((x, to_x, from_x, to_x)), np.concatenate((y, from_y, from_y, from_y))
-        rings = _walk(following, [ring[0] for ring, hole in zip(rings, is_hole, strict=True) if not hole])
-    bridge_end = np.arange(x.size) >= nodes.size
-    bridge_end[holes] = True
-    corners = np.stack((x, y), axis=1).astype(np.int32)
-    if not holes.size:
-        nothing = np.empty(0, np.intp)
-        return [(corners[ring], nothing) for ring in rings]
-    # A bridge may leave an edge at its very end: the point there is needed once.
-    traced = []
-    for ring in rings:
-        points, fixed = corners[ring], bridge_end[ring]
-        needed = np.any(points != np.roll(points, 1, axis=0), axis=1) | fixed
-        traced.append((points[needed], np.flatnonzero(fixed[needed])))
-    return traced
-
-
-def _walk(following: NDArray[np.int64], starts: Sequence[int]) -> list[list[int]]:
-    """Return the rings that the starts lie on, each once, beginning with its start."""
-    steps = following.tolist()
-    seen = bytearray(len(steps))
-    rings = []
-    for start in starts:
-        if seen[start]:
-            continue
-        ring = []
-        node = start
-        while not seen[node]:
-            seen[node] = 1
-            ring.append(node)
-            node = steps[node]
-        rings.append(ring)
-    return rings

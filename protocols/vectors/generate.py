@@ -6,7 +6,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from source import dialogs, invalid_messages, shared_layout, stream_messages, valid_replies, valid_requests
+from source import (
+    dialogs,
+    invalid_messages,
+    option_messages,
+    shared_layout,
+    stream_messages,
+    valid_replies,
+    valid_requests,
+)
 from source.vector import write
 
 HERE = Path(__file__).resolve().parent
@@ -15,7 +23,12 @@ HERE = Path(__file__).resolve().parent
 def generated() -> dict[Path, str]:
     """Return what each file must hold."""
     groups = {
-        "valid": {**valid_requests.vectors(), **valid_replies.vectors(), **stream_messages.vectors()},
+        "valid": {
+            **valid_requests.vectors(),
+            **valid_replies.vectors(),
+            **stream_messages.vectors(),
+            **option_messages.vectors(),
+        },
         "invalid": invalid_messages.vectors(),
         "dialogs": dialogs.vectors(),
         "shared": shared_layout.vectors(),

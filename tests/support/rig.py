@@ -15,6 +15,7 @@ from maskbus.engine.local import LocalEngine
 from maskbus.node.broker import Broker
 from maskbus.node.leases import Leases
 from maskbus.node.publisher import Publisher
+from maskbus.results import ResultStore
 from maskbus_wire import frames, header, replies
 from maskbus_wire.limits import DEFAULT_LIMITS
 from maskbus_wire.replies import AnyReply
@@ -29,7 +30,7 @@ def card(name: str, **fields: Any) -> Card:
 
 
 class Rig:
-    def __init__(self, directory: Path, *cards: Card, **settings: Any) -> None:
+    def __init__(self, directory: Path, *cards: Card, store: ResultStore | None = None, **settings: Any) -> None:
         cards = cards or (card("echo"),)
         config = msgspec.convert({"default_model": cards[0].name, **settings}, Config)
         catalogue = Catalogue({card.name: card for card in cards})
@@ -40,7 +41,15 @@ class Rig:
         self.publisher = Publisher(config.topic_bytes)
         self.leases = Leases(directory, config.leased_bytes, config.leased_bytes_per_client)
         self.broker = Broker(
-            config, catalogue, self.arena, self.leases, self.publisher, self._send, self._publish, self._run_aside
+            config,
+            catalogue,
+            self.arena,
+            self.leases,
+            self.publisher,
+            self._send,
+            self._publish,
+            self._run_aside,
+            store,
         )
         self.launcher = FakeLauncher()
         self.engine = LocalEngine(config, catalogue, self.launcher, directory, self)

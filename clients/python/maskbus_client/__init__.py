@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from maskbus_client.stream import Stream
     from maskbus_client.subscription import FrameSubscription, Subscription
     from maskbus_client.sync import Client, ImageHandle
+    from maskbus_wire.requests import PostProcessing, Route, TextOptions
 
 __all__ = [
     "AsyncClient",
@@ -98,14 +99,17 @@ __all__ = [
     "NodeError",
     "NodeUnreachable",
     "OutOfMemory",
+    "PostProcessing",
     "Progress",
     "ProtocolError",
     "Result",
+    "Route",
     "SharedImage",
     "SharedMemory",
     "ShuttingDown",
     "Stream",
     "Subscription",
+    "TextOptions",
     "TooLarge",
     "TransportError",
     "UnknownEncoding",
@@ -133,12 +137,15 @@ _HOMES = {
     "ImageHandle": "sync",
     "Keys": "keys",
     "Mask": "masks",
+    "PostProcessing": "option_input",
     "Progress": "progress",
     "Result": "results",
+    "Route": "option_input",
     "SharedImage": "shared_image",
     "SharedMemory": "shared_memory",
     "Stream": "stream",
     "Subscription": "subscription",
+    "TextOptions": "option_input",
 }
 
 

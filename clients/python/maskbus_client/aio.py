@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from maskbus_client.aio_stream import AsyncStream
     from maskbus_client.arguments import Lane
     from maskbus_client.image_input import Color, PreparedImage, Sendable
+    from maskbus_client.option_input import RouteLike
     from maskbus_client.shared_memory import AsyncSharedMemory
     from maskbus_client.stream_sender import FrameSender
 
@@ -144,6 +145,7 @@ class AsyncClient:
         image: Sendable,
         *,
         model: str = "",
+        route: RouteLike | None = None,
         color: Color = "rgb",
         deadline: float | None = None,
         lane: Lane = "interactive",
@@ -153,7 +155,7 @@ class AsyncClient:
         The handle is an asynchronous context manager: `async with await client.image(frame) as image: …`
         """
         handle = AsyncImageHandle(self, image_input.own(image_input.prepare(image, color)), model)
-        await self._run(self._operations.keep(handle, deadline, lane))
+        await self._run(self._operations.keep(handle, deadline, lane, route))
         return handle
 
     async def shared_memory(

@@ -42,6 +42,20 @@ def take_image(image: Sendable | KeptImage, color: Color) -> tuple[KeptImage | N
     return image, image.reference()
 
 
+def model_of(model: str, kept: KeptImage | None, route: requests.Route | None, texts: Sequence[str] = ()) -> str:
+    """Return the model to ask for: with a handle and nothing else, the one that it was made for.
+
+    Args:
+        model: The one that the caller names.
+        kept: The handle.
+        route: The route that the caller gives.
+        texts: What the caller looks for: a handle that was made for no model in particular does not say who finds it.
+    """
+    if model or kept is None or route is not None or (texts and not kept.is_choosy):
+        return model
+    return kept.model
+
+
 def check(request: requests.AnyRequest, attachments: int) -> None:
     """Raise for what the node would not take, as the error that it would answer.
 

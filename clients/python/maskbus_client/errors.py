@@ -3,7 +3,7 @@
 ::
 
     MaskbusError
-    ├── NodeError                      the node answered with an error: code, message, path, queue_length
+    ├── NodeError                      the node answered with an error: code, message, path, queue_length, tried
     │   ├── Malformed                  malformed
     │   ├── UnsupportedVersion         unsupported_version: `versions` lists those the node speaks
     │   ├── UnknownOperation           unknown_operation
@@ -66,6 +66,7 @@ class NodeError(MaskbusError):
         queue_length: int | None = None,
         versions: Sequence[str] = (),
         request_id: str = "",
+        tried: Sequence[replies.Attempt] = (),
     ) -> None:
         super().__init__(f"{message} ({path})" if path else message)
         if code is not None:
@@ -80,6 +81,8 @@ class NodeError(MaskbusError):
         """With `unsupported_version`: the versions the node speaks."""
         self.request_id = request_id
         """`id` of the request that failed."""
+        self.tried = list(tried)
+        """Where a route was asked: each of its models, and why it has not answered."""
 
 
 class Malformed(NodeError):
@@ -268,4 +271,5 @@ def error_of(reply: replies.Error) -> NodeError:
         queue_length=reply.queue_length,
         versions=reply.versions or (),
         request_id=reply.id,
+        tried=reply.tried,
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
-from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from maskbus_client.arguments import Lane, encodings_of, take_image
+from maskbus_client.arguments import Lane, encodings_of, model_of, take_image
 from maskbus_client.core import check_deadline, expect
 from maskbus_client.link import new_id
+from maskbus_client.option_input import fields_of, post_of, route_of, side_of
 from maskbus_client.progress import Progress, listener
 from maskbus_client.results import Result
 from maskbus_client.steps import Flow
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from maskbus_client.handle import KeptImage
     from maskbus_client.image_input import Color, Sendable
     from maskbus_client.operations import Operations
+    from maskbus_client.option_input import PostLike, RouteLike
 
 
 def everything(
@@ -28,9 +28,13 @@ def everything(
     preset: str = "default",
     progress: Callable[[Progress], None] | None = None,
     model: str = "",
+    route: RouteLike | None = None,
     encoding: str | Sequence[str] = "rle",
     publish: str | None = None,
     keep: bool = False,
+    fresh: bool = False,
+    max_side: int = 0,
+    post: PostLike | None = None,
     points_per_side: int | None = None,
     points_per_batch: int | None = None,
     pred_iou_thresh: float | None = None,
@@ -63,9 +67,13 @@ def everything(
         progress: What is called every now and then with how far it is, in the thread or loop of the call. What it
             raises is raised by the call, and the request is cancelled.
         model: Name of the model; empty: the node's default, or with a handle the model it was made for.
+        route: This, `fresh`, `max_side` and `post` are as in `segment`.
         encoding: How the masks come back, one or several of those of `segment` but "logits".
         publish: Topic the masks are published under as well.
         keep: Whether the node keeps the image and answers an `image_id`.
+        fresh: See `route`.
+        max_side: See `route`.
+        post: See `route`.
         points_per_side: The grid has this many points along each side of the image, 1 to 256.
         points_per_batch: Points decoded at once; 0: what suits the model and the device.
         pred_iou_thresh: A mask must have more than this `predicted_iou`, 0…1.
@@ -103,34 +111,39 @@ def everything(
     if not isinstance(preset, str):
         raise TypeError(f"preset must be text, not {type(preset).__name__}.")
     tell = listener(progress, sent.picture)
-    settings = _settings(
-        points_per_side=points_per_side,
-        points_per_batch=points_per_batch,
-        pred_iou_thresh=pred_iou_thresh,
-        stability_score_thresh=stability_score_thresh,
-        stability_score_offset=stability_score_offset,
-        box_nms_thresh=box_nms_thresh,
-        crop_n_layers=crop_n_layers,
-        crop_nms_thresh=crop_nms_thresh,
-        crop_overlap_ratio=crop_overlap_ratio,
-        crop_n_points_downscale_factor=crop_n_points_downscale_factor,
-        min_mask_region_area=min_mask_region_area,
-        min_area=min_area,
-        max_masks=max_masks,
-        retry=retry,
-    )
+    settings = {
+        "points_per_side": points_per_side,
+        "points_per_batch": points_per_batch,
+        "pred_iou_thresh": pred_iou_thresh,
+        "stability_score_thresh": stability_score_thresh,
+        "stability_score_offset": stability_score_offset,
+        "box_nms_thresh": box_nms_thresh,
+        "crop_n_layers": crop_n_layers,
+        "crop_nms_thresh": crop_nms_thresh,
+        "crop_overlap_ratio": crop_overlap_ratio,
+        "crop_n_points_downscale_factor": crop_n_points_downscale_factor,
+        "min_mask_region_area": min_mask_region_area,
+        "min_area": min_area,
+        "max_masks": max_masks,
+        "retry": retry,
+    }
+    wanted = route_of(route)
     request = requests.Everything(
         id=new_id() if id is None else id,
         image=sent.image,
         preset=preset,
-        settings=settings,
+        settings=requests.EverythingOptions(**fields_of(requests.EverythingOptions, settings)),
         encodings=encodings_of(encoding),
         progress=tell is not None,
-        model=model or (kept.model if kept else ""),
+        model=model_of(model, kept, wanted),
+        route=wanted,
         inline=inline,
         keep=keep,
         lane=lane,
         publish=publish,
+        fresh=fresh,
+        max_side=side_of(max_side),
+        post=post_of(post),
         stamp=stamp,
         frame_id=frame_id,
         stream=stream,
@@ -139,33 +152,3 @@ def everything(
     total = self.peer.policy.everything_deadline if deadline is None else check_deadline(deadline)
     incoming = yield from self.ask_masks(image, sent, request, list(sent.attachments), total, tell)
     return Result(expect(incoming, replies.FoundMasks), incoming.attachments, sent.picture)
-
-
-def _settings(**given: Any) -> requests.EverythingOptions:
-    """Return the settings as the wire has them. TypeError for what is no number."""
-    return requests.EverythingOptions(
-        **{name: _WAYS[kind](name, given[name]) for name, kind in _KINDS.items() if given[name] is not None}
-    )
-
-
-def _whole(name: str, value: Any) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, not {type(value).__name__}.") from None
-
-
-def _number(name: str, value: Any) -> float:
-    if not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, not {type(value).__name__}.")
-    return float(value)
-
-
-_KINDS: dict[str, str] = {
-    name: str(kind).partition(" ")[0] for name, kind in requests.EverythingOptions.__annotations__.items()
-}
-_WAYS: dict[str, Callable[[str, Any], Any]] = {
-    "int": _whole,
-    "float": _number,
-    "bool": lambda _, value: bool(value),
-}

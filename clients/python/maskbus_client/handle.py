@@ -20,6 +20,8 @@ class KeptImage:
         """What is sent when the node does not hold the image."""
         self.model = model
         """Name of the model the image was embedded for."""
+        self.is_choosy = bool(model)
+        """Whether the caller has named it."""
         self._image_id: str | None = None
         self._released = False
 

@@ -72,8 +72,13 @@ class Mask:
 
     @property
     def similarity(self) -> float | None:
-        """How well it answers to that text."""
+        """How well it answers to that text: the cosine of the angle between what the model makes of both, -1…1."""
         return self._reply.similarity
+
+    @property
+    def probability(self) -> float | None:
+        """How likely it is, among all masks that were looked at, to be the one that the text means, 0…1."""
+        return self._reply.probability
 
     @property
     def point(self) -> tuple[float, float] | None:

@@ -10,13 +10,14 @@ from weakref import WeakSet
 from msgspec.structs import replace
 
 from maskbus_client import prompt_input, stream_calls
-from maskbus_client.arguments import LANES, Lane, check, check_type, encodings_of, take_image
+from maskbus_client.arguments import LANES, Lane, check, check_type, encodings_of, model_of, take_image
 from maskbus_client.core import Incoming, Peer, check_deadline, converse, expect
 from maskbus_client.errors import BY_CODE, UnknownImage
 from maskbus_client.everything import everything
 from maskbus_client.handle import KeptImage
 from maskbus_client.image_input import ImageSource, PreparedImage
 from maskbus_client.link import new_id
+from maskbus_client.option_input import post_of, route_of, side_of, text_options_of
 from maskbus_client.results import Result
 from maskbus_client.steps import Flow
 from maskbus_wire import replies, requests
@@ -26,6 +27,7 @@ from maskbus_wire.prompt_checks import check_inside
 
 if TYPE_CHECKING:
     from maskbus_client.image_input import Color, Sendable
+    from maskbus_client.option_input import PostLike, RouteLike, TextOptionsLike
     from maskbus_client.prompt_input import Labels, LogitsLike, MaskLike, Numbers
     from maskbus_client.shared_memory import Memory
     from maskbus_client.shared_pool import Pool
@@ -66,11 +68,16 @@ class Operations:
         logits: LogitsLike | None = None,
         text: str | Sequence[str] | None = None,
         negative_text: str | Sequence[str] | None = None,
+        text_options: TextOptionsLike | None = None,
         model: str = "",
+        route: RouteLike | None = None,
         encoding: str | Sequence[str] = "rle",
         multimask: bool = False,
         publish: str | None = None,
         keep: bool = False,
+        fresh: bool = False,
+        max_side: int = 0,
+        post: PostLike | None = None,
         lane: Lane = "interactive",
         deadline: float | None = None,
         stamp: int | None = None,
@@ -99,12 +106,21 @@ class Operations:
             logits: Logits to refine, float32 (h, w) at the model's resolution, or an earlier mask that holds them.
             text: What to look for, one or several.
             negative_text: What not to take for it.
-            model: Name of the model; empty: the node's default, or with a handle the model it was made for.
+            text_options: How masks are chosen by `text`, a `TextOptions` or a dict such as `{"select": "cosine"}`; left
+                out: as the model is configured.
+            model: Name of the model, or of one of the node's routes, such as "auto"; empty: the node's default, or with
+                a handle the model it was made for.
+            route: Models to try one after the other until one answers well enough, by name; or a `Route`, or a dict.
             encoding: How the masks come back, one or several of "rle", "bits", "bits+zlib", "png", "png_base64",
                 "polygon", "raw", "labels", "logits", "overlay"; empty: boxes, areas and scores only.
             multimask: Whether several hypotheses for one prompt are wanted.
             publish: Topic the masks are published under as well.
             keep: Whether the node keeps the image and answers an `image_id`.
+            fresh: Whether the answer must be computed, though the node may have the same one already.
+            max_side: The model is shown the image with its longer side at most this long; 0: as it is. Prompts and
+                masks are in pixels of the image as sent all the same.
+            post: What is done to the masks, a `PostProcessing` or a dict such as `{"fill_holes": 100, "smooth": 2}`;
+                left out: what the node's configuration says.
             lane: Which queue.
             deadline: Seconds until the answer is worth nothing, all tries together; left out: the client's.
             stamp: Time of the image in nanoseconds since the epoch; this and the next three go through untouched.
@@ -139,17 +155,23 @@ class Operations:
                 size=sent.size,
                 first_attachment=len(sent.attachments),
             )
+        wanted = route_of(route)
         request = requests.Segment(
             id=new_id() if id is None else id,
             image=sent.image,
             prompt=prompt.prompt,
+            text_options=text_options_of(text_options),
             encodings=encodings_of(encoding),
-            model=model or (kept.model if kept else ""),
+            model=model_of(model, kept, wanted, prompt.prompt.text),
+            route=wanted,
             multimask=multimask,
             inline=inline,
             keep=keep,
             lane=lane,
             publish=publish,
+            fresh=fresh,
+            max_side=side_of(max_side),
+            post=post_of(post),
             stamp=stamp,
             frame_id=frame_id,
             stream=stream,
@@ -299,14 +321,14 @@ class Operations:
             )
         )
 
-    def keep(self, kept: KeptImage, deadline: float | None, lane: Lane) -> Flow[None]:
+    def keep(self, kept: KeptImage, deadline: float | None, lane: Lane, route: RouteLike | None = None) -> Flow[None]:
         """Have the node keep an image, and note in the handle how it calls it."""
         total = self.peer.policy.deadline if deadline is None else check_deadline(deadline)
-        yield from self._embed(kept, total, lane)
+        yield from self._embed(kept, total, lane, route_of(route))
 
-    def _embed(self, kept: KeptImage, deadline: float, lane: Lane) -> Flow[None]:
+    def _embed(self, kept: KeptImage, deadline: float, lane: Lane, route: requests.Route | None = None) -> Flow[None]:
         pixels = kept.pixels
-        request = requests.Embed(id=new_id(), image=pixels.image, model=kept.model, lane=lane)
+        request = requests.Embed(id=new_id(), image=pixels.image, model=kept.model, route=route, lane=lane)
         _check(request, pixels.attachments, pixels)
         incoming = yield from self._converse(request, pixels.attachments, deadline=deadline)
         kept.held(expect(incoming, replies.Embedded))

@@ -100,6 +100,21 @@ class Result(Sequence[Mask]):
         return self.reply.notes
 
     @property
+    def tried(self) -> list[replies.Attempt]:
+        """Where a route was asked: the models that were to answer before `model`, and why they have not."""
+        return self.reply.tried
+
+    @property
+    def reused(self) -> bool:
+        """Whether the node had this answer already, so that nothing was computed."""
+        return self.reply.reused
+
+    @property
+    def scores(self) -> list[replies.TextScore]:
+        """Where text was asked for: how each text has fared, in their order, also where nothing was found."""
+        return self.reply.scores
+
+    @property
     def encodings(self) -> list[str]:
         """The encodings this message holds."""
         return self.reply.encodings

@@ -10,12 +10,14 @@ from maskbus_client.arguments import check, check_type, encodings_of, millisecon
 from maskbus_client.core import converse, expect
 from maskbus_client.errors import UnknownStream
 from maskbus_client.link import new_id
+from maskbus_client.option_input import post_of, side_of, text_options_of
 from maskbus_client.steps import Flow
 from maskbus_wire import prompts, replies, requests
 
 if TYPE_CHECKING:
     from maskbus_client.image_input import Color
     from maskbus_client.operations import Operations
+    from maskbus_client.option_input import PostLike, TextOptionsLike
     from maskbus_client.prompt_input import Labels, MaskLike, Numbers
     from maskbus_client.stream_prompt import Objects
     from maskbus_client.stream_sender import FrameSender
@@ -32,6 +34,7 @@ def open_stream(
     boxes: Numbers | None = None,
     text: str | Sequence[str] | None = None,
     negative_text: str | Sequence[str] | None = None,
+    text_options: TextOptionsLike | None = None,
     multimask: bool = False,
     track: bool = False,
     objects: Objects | None = None,
@@ -43,6 +46,8 @@ def open_stream(
     age_from: Literal["receipt", "stamp"] = "receipt",
     always: bool = False,
     idle: float | None = None,
+    max_side: int = 0,
+    post: PostLike | None = None,
     options: Mapping[str, Any] | None = None,
     deadline: float | None = None,
     color: Color = "rgb",
@@ -55,13 +60,15 @@ def open_stream(
 
     Args:
         name: Name of the stream: no "/", no ":", no white space.
-        model: Name of the model; empty: the node's default.
+        model: Name of the model, or of one of the node's routes, of which the stream takes the first model that is
+            ready; empty: the node's default.
         points: One (x, y), or several.
         labels: 1 = object, 0 = background, one a point.
         box: x0, y0, x1, y1, or several such rows.
         boxes: The same.
         text: What to look for, one or several.
         negative_text: What not to take for it.
+        text_options: How masks are chosen by `text`, as in `segment`.
         multimask: Whether several hypotheses for one prompt are wanted.
         track: Whether objects are followed from frame to frame. They may be given later, with `update`.
         objects: Those to follow from the first frame on: number → its prompt, such as `{1: {"points": (320, 240)},
@@ -75,6 +82,8 @@ def open_stream(
         age_from: What its age counts from: the node's receipt of it, or its `stamp`, if the two machines' clocks agree.
         always: Whether frames are looked at even when nobody subscribes to the results.
         idle: Seconds without a frame after which the node closes the stream; left out: its own.
+        max_side: As in `segment`. Not with `objects`.
+        post: What is done to the masks, as in `segment`. With `objects` without `min_area`.
         options: The model's own options.
         deadline: Seconds that the model may take for one frame; left out: the node's own.
         color: What 3 and 4 channels of the frames mean, where they are numpy arrays, "rgb" or "bgr".
@@ -114,6 +123,9 @@ def open_stream(
         deadline_ms=milliseconds("deadline", deadline),
         always=always,
         idle_ms=milliseconds("idle", idle),
+        max_side=side_of(max_side),
+        post=post_of(post),
+        text_options=text_options_of(text_options),
         options=dict(options or {}),
     )
     check(request, len(given.attachments))

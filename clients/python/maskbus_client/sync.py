@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from maskbus_client.arguments import Lane
     from maskbus_client.image_input import Color, PreparedImage, Sendable
+    from maskbus_client.option_input import RouteLike
     from maskbus_client.shared_memory import SharedMemory
     from maskbus_client.stream import Stream
     from maskbus_client.stream_sender import FrameSender
@@ -156,6 +157,7 @@ class Client:
         image: Sendable,
         *,
         model: str = "",
+        route: RouteLike | None = None,
         color: Color = "rgb",
         deadline: float | None = None,
         lane: Lane = "interactive",
@@ -166,7 +168,7 @@ class Client:
         it. Arguments and errors as in `segment`.
         """
         handle = ImageHandle(self, image_input.own(image_input.prepare(image, color)), model)
-        self._run(self._operations.keep(handle, deadline, lane))
+        self._run(self._operations.keep(handle, deadline, lane, route))
         return handle
 
     def shared_memory(self, *, slots: int, slot_bytes: int, checksum: bool = False, masks: bool = True) -> SharedMemory:

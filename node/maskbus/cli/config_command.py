@@ -11,7 +11,7 @@ import msgspec
 
 from maskbus import __version__
 from maskbus.cli import flags, toml_text
-from maskbus.config import Config, Effective, ModelConfig
+from maskbus.config import Config, Effective
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,11 +24,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def as_toml(effective: Effective) -> str:
-    """Return the configuration as TOML: one `name = value  # origin` a line, then the tables of models."""
+    """Return the configuration as TOML: one `name = value  # origin` a line, then the tables."""
     lines: list[tuple[str, str]] = []
     for name in Config.__struct_fields__:
         held = getattr(effective.config, name)
-        if name == "model":
+        if name in flags.IN_FILE_ONLY:
             continue
         if held is None:  # which TOML cannot say but by leaving it out
             lines.append((f"# {name} is left out", f"({effective.origin[name]})"))
@@ -37,12 +37,15 @@ def as_toml(effective: Effective) -> str:
     width = min(60, max(len(left) for left, _ in lines))
     text = f"# maskbus {__version__}: the effective configuration, and where each value comes from\n"
     text += "".join(f"{left:<{width}}  {right}\n" for left, right in lines)
-    for name, table in effective.config.model.items():
-        text += f"\n[model.{toml_text.key(name)}]  {toml_text.comment(effective.origin['model'])}\n"
-        for field in ModelConfig.__struct_fields__:
-            held = getattr(table, field)
-            if held is not None:
-                text += f"{field} = {toml_text.value(held)}\n"
+    for kind in sorted(flags.IN_FILE_ONLY):
+        for name, table in getattr(effective.config, kind).items():
+            text += f"\n[{kind}.{toml_text.key(name)}]  {toml_text.comment(effective.origin[kind])}\n"
+            for field in table.__struct_fields__:
+                held = getattr(table, field)
+                if isinstance(held, msgspec.Struct):
+                    held = msgspec.to_builtins(held)
+                if held is not None:
+                    text += f"{field} = {toml_text.value(held)}\n"
     return text
 
 

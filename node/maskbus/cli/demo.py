@@ -16,7 +16,7 @@ from rich.markup import escape
 from maskbus.cli import demo_pictures, own_node, tables
 from maskbus.cli.demo_pictures import Panel
 from maskbus.cli.failure import CommandFailed
-from maskbus.cli.segment import Photo, read_photo
+from maskbus.cli.segment_photo import Photo, read_photo
 from maskbus_client import picture
 from maskbus_client.results import Result
 from maskbus_client.sync import Client

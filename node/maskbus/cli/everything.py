@@ -7,7 +7,15 @@ import contextlib
 import sys
 from pathlib import Path
 
-from maskbus.cli import everything_flags, everything_sources, everything_targets, failure, some_node
+from maskbus.cli import (
+    answer_flags,
+    everything_flags,
+    everything_sources,
+    everything_targets,
+    failure,
+    segment_report,
+    some_node,
+)
 from maskbus.cli.coco import Dataset
 from maskbus.cli.everything_overlay import painted
 from maskbus.cli.everything_progress import Listener, shown
@@ -25,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     source = everything_sources.find(arguments.source, first=first, last=last, every=arguments.every)
     if not isinstance(source, Video) and (arguments.frames or arguments.every != 1):
         raise CommandFailed(f"--frames and --every are for videos, and {arguments.source} is none.")
+    answer_flags.given(arguments)  # what does not go together is said before a node is bothered
     target = None
     if arguments.out or not arguments.json:
         target = everything_targets.find(arguments.out, source)
@@ -63,8 +72,8 @@ def _search_all(
         for pictures, picture in enumerate(found, 1):
             title = picture.name if source.count == 1 else f"{picture.name} ({pictures} of {source.count or '?'})"
             result = _search(client, arguments, picture, bar.begin(title), alone=isinstance(source, Photo))
-            for note in result.notes:
-                print(f"maskbus: {picture.name}: {note}", file=sys.stderr)
+            for line in segment_report.origin_lines(result):
+                print(f"maskbus: {picture.name}: {line}", file=sys.stderr)
             if target is not None:
                 target.write(picture.name, painted(picture.rgb(), result, seed=arguments.seed, alpha=arguments.alpha))
             if dataset is not None:
@@ -91,6 +100,7 @@ def _search(client: Client, arguments: argparse.Namespace, picture: Picture, tel
             progress=tell,
             deadline=arguments.deadline,
             **everything_flags.given(arguments),
+            **answer_flags.given(arguments),
         )
     except MaskbusError as error:
         if alone:

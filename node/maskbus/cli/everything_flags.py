@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from maskbus.cli import flags
+from maskbus import documented
 from maskbus_wire.everything_checks import RANGES
 from maskbus_wire.requests import EverythingOptions
 
@@ -19,7 +19,7 @@ _UNITS = {"area": "PIXELS", "thresh": "SHARE", "ratio": "SHARE"}
 def add(parser: argparse.ArgumentParser) -> None:
     """Add one flag a setting."""
     group = parser.add_argument_group("settings", "Each is the preset's, unless it is given here.")
-    documentation = flags.documented(EverythingOptions)
+    documentation = documented.of(EverythingOptions)
     for field in msgspec.structs.fields(EverythingOptions):
         flag = "--" + field.name.replace("_", "-")
         wanted: dict[str, Any] = {"dest": field.name, "default": None}

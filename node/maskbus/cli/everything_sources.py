@@ -107,9 +107,7 @@ def find(name: str, *, first: int = 0, last: int | None = None, every: int = 1) 
     """
     path = Path(name)
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file())
-        if not files:
-            raise CommandFailed(f"There is no JPEG, PNG or WebP file in {name}.")
+        files = photos_in(path)
         return Folder(path, len(files), tuple(files))
     with path.open("rb") as file:
         beginning = file.read(64)
@@ -117,6 +115,14 @@ def find(name: str, *, first: int = 0, last: int | None = None, every: int = 1) 
         _read(path)  # before a node is bothered
         return Photo(path, 1)
     return _video(path, first, last, every)
+
+
+def photos_in(directory: Path) -> list[Path]:
+    """Return the photos in a directory, by name. CommandFailed if there are none, OSError if it cannot be read."""
+    files = sorted(file for file in directory.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file())
+    if not files:
+        raise CommandFailed(f"There is no JPEG, PNG or WebP file in {directory}.")
+    return files
 
 
 def _is_picture(path: Path, beginning: bytes) -> bool:

@@ -6,6 +6,7 @@ import sys
 
 from maskbus.config import ConfigError
 from maskbus.directories import UnsafeDirectory
+from maskbus.results import StoreError
 
 
 class CommandFailed(Exception):
@@ -23,7 +24,7 @@ _HINTS = {
 
 def explain(error: Exception) -> str | None:
     """Return the line for an error that may happen to anybody; None for one that is a bug."""
-    if isinstance(error, (CommandFailed, ConfigError, UnsafeDirectory)):
+    if isinstance(error, (CommandFailed, ConfigError, StoreError, UnsafeDirectory)):
         return _one_line(str(error))
     if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in _OURS:
         return f"{error.name} is not installed: pip install 'maskbus[node]'"

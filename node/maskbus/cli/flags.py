@@ -1,19 +1,17 @@
-"""The configuration's fields as flags: every field but the models' tables has one, with its own documentation."""
+"""The configuration's fields as flags: every field but the tables has one, with its own documentation."""
 
 from __future__ import annotations
 
 import argparse
-import ast
-import inspect
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from maskbus import config
+from maskbus import config, documented
 from maskbus.config import Config
 
-IN_FILE_ONLY = frozenset({"model"})
+IN_FILE_ONLY = frozenset({"model", "route"})
 """Tables do not fit on a command line."""
 
 _NAMES = {"models": "model"}
@@ -24,6 +22,8 @@ _PLACEHOLDERS = {
     "models": "NAME",
     "preload": "NAME",
     "default_model": "NAME",
+    "text_model": "NAME",
+    "redis_url": "URL",
     "runtime_dir": "DIR",
     "weights_dir": "DIR",
     "image_dir": "DIR",
@@ -45,7 +45,7 @@ def add(parser: argparse.ArgumentParser, *, without: Collection[str] = ()) -> No
         "Environment variables (MASKBUS_QUEUE_LENGTH=8) go before the file, flags before both.",
     )
     group = parser.add_argument_group("settings")
-    documentation = documented()
+    documentation = documented.of(Config)
     for field in msgspec.structs.fields(Config):
         if field.name in IN_FILE_ONLY:
             continue
@@ -57,6 +57,9 @@ def add(parser: argparse.ArgumentParser, *, without: Collection[str] = ()) -> No
         wanted: dict[str, Any] = {"dest": field.name, "default": None, "help": words.replace("%", "%%")}
         if field.type is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, **wanted)
+            continue
+        if get_origin(field.type) is Literal:
+            group.add_argument(flag, choices=get_args(field.type), **wanted)
             continue
         wanted["metavar"] = _placeholder(field.name)
         if field.type in _LISTS:
@@ -80,24 +83,6 @@ def given(arguments: argparse.Namespace) -> dict[str, Any]:
 def load(arguments: argparse.Namespace) -> config.Effective:
     """Return the effective configuration of parsed arguments. ConfigError as `maskbus.config.load`."""
     return config.load(file=arguments.config, flags=given(arguments))
-
-
-def documented(kind: type = Config) -> dict[str, str]:
-    """Return field → its documentation, read from the source: it stands in one place only."""
-    try:
-        (tree,) = ast.parse(inspect.getsource(kind)).body
-    except (OSError, SyntaxError):  # a distribution without sources has flags without explanations
-        return {}
-    assert isinstance(tree, ast.ClassDef)
-    found: dict[str, str] = {}
-    name = ""
-    for statement in tree.body:
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            name = statement.target.id
-        elif name and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
-            found[name] = " ".join(str(statement.value.value).split())
-            name = ""
-    return found
 
 
 def _placeholder(name: str) -> str:

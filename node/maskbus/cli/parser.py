@@ -7,11 +7,14 @@ from typing import Any
 
 from maskbus import __version__
 from maskbus.cli import (
+    answer_flags,
     everything_flags,
     flags,
+    prompt_flags,
     prompt_text,
     quantities,
     recording_flags,
+    segment_flags,
     simulate_flags,
     stream_flags,
     view_flags,
@@ -148,70 +151,24 @@ def _segment(commands: Any) -> None:
         commands,
         "segment",
         "segment",
-        "segment one picture",
+        "segment one picture, or several by what is said of them",
         "The node at the endpoint does it; where none is named and none runs at the default one, a node is started for "
         "this call. Prints a table of the masks and writes the picture with the masks painted over it. Coordinates are "
         "pixels: x to the right, y down, from the top left corner.",
         "maskbus segment photo.jpg --point 320,240\n"
         "maskbus segment photo.jpg --point 320,240 --point 100,300,0 -o cut.png --mask-out mask.png\n"
-        "maskbus segment photo.jpg --box 40,60,300,400 --box 320,60,500,400 --json",
+        "maskbus segment photo.jpg --box 40,60,300,400 --box 320,60,500,400 --json\n"
+        'maskbus segment photo.jpg --text "eyes and glasses" --not hair -o out.png\n'
+        'maskbus segment photos --text "a red cup" --top 1 -o found\n'
+        "maskbus segment --text-file prompts.csv -o found",
     )
-    parser.add_argument("photo", metavar="PHOTO", help="a JPEG, PNG or WebP file")
-    prompt = parser.add_argument_group("what to segment")
-    prompt.add_argument(
-        "--point",
-        dest="points",
-        action="append",
-        default=[],
-        type=prompt_text.point,
-        metavar="X,Y[,0|1]",
-        help="a point on the object, or with ,0 one that is not; may be given several times, for one object",
-    )
-    prompt.add_argument(
-        "--box",
-        dest="boxes",
-        action="append",
-        default=[],
-        type=prompt_text.box,
-        metavar="X0,Y0,X1,Y1",
-        help="a box round the object; several boxes are several objects, and go without points",
-    )
-    prompt.add_argument(
-        "--mask", metavar="FILE", help="a mask to refine: a PNG as large as the picture, 0 is background"
-    )
-    prompt.add_argument(
-        "--text", dest="texts", action="append", metavar="WORDS", help="what to look for, for models that read text"
-    )
-    prompt.add_argument("--model", default="", metavar="NAME", help="the model (default: the node's own default)")
-    prompt.add_argument("--multimask", action="store_true", help="ask for several hypotheses (default: one)")
-    output = parser.add_argument_group("what comes out")
-    output.add_argument(
-        "-o",
-        "--out",
-        metavar="FILE",
-        help="the picture with the masks, PNG (default: PHOTO's name with -masks.png, in the current directory; with "
-        "--json none is written unless it is named)",
-    )
-    output.add_argument(
-        "--mask-out",
-        metavar="FILE",
-        help="the mask, PNG, 0 and 255; of several masks each one, numbered FILE-0, FILE-1, …",
-    )
-    output.add_argument("--json", action="store_true", help="print JSON on stdout, with the masks as COCO RLE")
-    output.add_argument(
-        "--encoding",
-        dest="encodings",
-        action="append",
-        metavar="NAME",
-        help="how masks travel: rle, bits, bits+zlib, png, png_base64, polygon, raw, labels, overlay or logits; may be "
-        "given several times (default: rle)",
-    )
+    segment_flags.add(parser)
     _endpoint(parser)
     parser.add_argument(
         "--deadline",
         type=prompt_text.seconds,
         metavar="SECONDS",
-        help="how long the answer may take (default: 30, or 300 where a node is started for the call)",
+        help="how long an answer may take (default: 30, or 300 where a node is started for the call)",
     )
 
 
@@ -230,7 +187,7 @@ def _everything(commands: Any) -> None:
         "maskbus everything video.mp4 --every 5 --frames 0,99 -o frames",
     )
     parser.add_argument("source", metavar="PHOTO|VIDEO|FOLDER", help="JPEG, PNG or WebP, or a video that OpenCV reads")
-    parser.add_argument("--model", default="", metavar="NAME", help="the model (default: the node's own default)")
+    prompt_flags.add_model(parser)
     parser.add_argument(
         "--preset",
         choices=tuple(grid.POINTS_PER_SIDE),
@@ -238,6 +195,7 @@ def _everything(commands: Any) -> None:
         help="where the settings come from: the model's own, many small objects, or a quick look (default: default)",
     )
     everything_flags.add(parser)
+    answer_flags.add(parser)
     video = parser.add_argument_group("which frames of a video")
     video.add_argument(
         "--frames", type=prompt_text.span, metavar="A,B", help="from A to B, both included, from 0 (default: all)"

@@ -1,4 +1,4 @@
-"""Points and boxes as they are typed."""
+"""Points, boxes, words and numbers as they are typed."""
 
 from __future__ import annotations
 
@@ -76,6 +76,29 @@ def seed(text: str) -> int:
     if not (text.isdecimal() and int(text) <= 9999):
         raise argparse.ArgumentTypeError(f"a whole number of 0 to 9999 is wanted, not {text!r}")
     return int(text)
+
+
+def similarity(text: str) -> float:
+    """Read a number of -1 to 1."""
+    value = _number(text, text)
+    if not -1 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"a number of -1 to 1 is wanted, not {text!r}")
+    return value
+
+
+def margin(text: str) -> float:
+    """Read a number of 0 to 4."""
+    value = _number(text, text)
+    if not 0 <= value <= 4:
+        raise argparse.ArgumentTypeError(f"a number of 0 to 4 is wanted, not {text!r}")
+    return value
+
+
+def words(text: str) -> str:
+    """Read words that are not nothing."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it has no words")
+    return text.strip()
 
 
 def _number(part: str, text: str) -> float:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 from rich.markup import escape
 from rich.table import Table
 
 from maskbus.cli import tables
+from maskbus.cli.segment_answer import Answer
+from maskbus.cli.text_ranking import Proposal, Ranking
 from maskbus_client.errors import NoMask
 from maskbus_client.masks import Mask
 from maskbus_client.results import Result
@@ -22,16 +25,24 @@ _STAGES = (
 )
 
 
-def print_table(result: Result, round_trip_ms: float, files: dict[str, list[str]]) -> None:
-    """Print a table of the masks, where the time went, and which files were written."""
-    if len(result):
-        tables.console().print(mask_table(result))
-    else:
-        print("No masks.")
+def print_report(answer: Answer, files: dict[str, list[str]], *, best: int) -> None:
+    """Print tables of the masks, where the time went, and which files were written; of a ranking the `best`."""
+    result, ranking = answer.result, answer.ranking
+    if ranking is not None and ranking.proposals:
+        tables.console().print(ranking_table(ranking, result, best))
     # Not by rich: what stands in brackets in a name is part of the name.
-    print(timings_line(result, round_trip_ms))
-    for path in [*files["picture"], *files["masks"]]:
-        print(f"written: {path}")
+    for line in score_lines(result):
+        print(line)
+    if len(result) and (ranking is None or not ranking.is_answer):
+        tables.console().print(mask_table(result))
+    elif not len(result) and not result.scores:
+        print("No masks.")
+    for line in origin_lines(result):
+        print(line)
+    print(timings_line(result, answer.round_trip_ms))
+    for paths in files.values():
+        for path in paths:
+            print(f"written: {path}")
 
 
 def mask_table(result: Result) -> Table:
@@ -42,12 +53,67 @@ def mask_table(result: Result) -> Table:
     )
     if has_labels:
         table.add_column("label")
-    pixels = result.width * result.height
     for i, mask in enumerate(result):
-        cells = [str(i), *map(str, mask.bbox), str(mask.area), f"{100 * mask.area / pixels:.1f} %"]
+        cells = [str(i), *map(str, mask.bbox), str(mask.area), _share(mask, result)]
         cells += [f"{mask.predicted_iou:.3f}", f"{mask.stability_score:.3f}"]
         table.add_row(*cells, *([escape(mask.label or "")] if has_labels else []))
     return table
+
+
+def ranking_table(ranking: Ranking, result: Result, best: int) -> Table:
+    """Return one row for each of the `best` of a ranking."""
+    table = tables.plain(
+        "#",
+        "",
+        "text",
+        "similarity",
+        "probability",
+        "left",
+        "top",
+        "width",
+        "height",
+        "of the picture",
+        right=[0, *range(3, 10)],
+    )
+    for number, one in enumerate(ranking.proposals[:best], 1):
+        style = "" if one.chosen else "dim"
+        table.add_row(
+            str(number),
+            tables.YES if one.chosen else "",
+            escape(one.label),
+            f"{one.similarity:.3f}",
+            _number(one.probability),
+            *map(str, one.mask.bbox),
+            _share(one.mask, result),
+            style=style,
+        )
+    if len(ranking.proposals) > best:
+        table.add_row("", "", f"[dim]and {len(ranking.proposals) - best} more[/]")
+    return table
+
+
+def score_lines(result: Result) -> list[str]:
+    """Return how each text has fared, a line each."""
+    lines = []
+    for score in result.scores:
+        if score.masks:
+            found = f"{score.masks} mask{'s' * (score.masks != 1)}, of {score.proposals} that were looked at"
+        elif score.proposals:
+            found = (
+                f"nothing; of {score.proposals} masks that were looked at the best has a similarity of "
+                f"{_number(score.similarity)} and a probability of {_number(score.probability)}"
+            )
+        else:
+            found = "nothing; there was no mask to look at"
+        lines.append(f"{score.text}: {found}")
+    return lines
+
+
+def origin_lines(result: Result) -> list[str]:
+    """Return what the node did before it answered, or instead of computing: a line each."""
+    lines = list(result.notes)
+    lines += [f"tried before: {one.model} ({one.code}, {one.ms:.0f} ms): {one.message}" for one in result.tried]
+    return [*lines, "The node had this answer already."] if result.reused else lines
 
 
 def timings_line(result: Result, round_trip_ms: float) -> str:
@@ -58,21 +124,34 @@ def timings_line(result: Result, round_trip_ms: float) -> str:
     return f"{result.model}: {timings.total_ms:.1f} ms in the node{inside}, {round_trip_ms:.1f} ms round trip"
 
 
-def print_json(result: Result, endpoint: str, round_trip_ms: float, files: dict[str, list[str]]) -> None:
+def print_json(answer: Answer, files: dict[str, list[str]], *, best: int) -> None:
     """Print everything that is known of the answer as one JSON object."""
-    plain = {
+    print(json.dumps(plain(answer, files, best=best), indent=2, ensure_ascii=False))
+
+
+def plain(answer: Answer, files: dict[str, list[str]], *, best: int) -> dict[str, Any]:
+    """Return everything that is known of the answer, of a ranking the `best`."""
+    result = answer.result
+    found = {
         "model": result.model,
-        "endpoint": endpoint,
+        "endpoint": answer.endpoint,
         "width": result.width,
         "height": result.height,
         "masks": [_mask(mask) for mask in result],
+        "notes": result.notes,
+        "tried": msgspec.to_builtins(result.tried),
+        "reused": result.reused,
         "timings": {
             **{name: getattr(result.timings, name) for name in result.timings.__struct_fields__},
-            "round_trip_ms": round_trip_ms,
+            "round_trip_ms": answer.round_trip_ms,
         },
         "files": files,
     }
-    print(json.dumps(plain, indent=2, ensure_ascii=False))
+    if result.scores:
+        found["scores"] = msgspec.to_builtins(result.scores)
+    if answer.ranking is not None:
+        found["ranking"] = [_proposal(one) for one in answer.ranking.proposals[:best]]
+    return found
 
 
 def _mask(mask: Mask) -> dict[str, Any]:
@@ -83,7 +162,7 @@ def _mask(mask: Mask) -> dict[str, Any]:
         "stability_score": mask.stability_score,
     }
     if mask.label is not None:
-        plain |= {"label": mask.label, "similarity": mask.similarity}
+        plain |= {"label": mask.label, "similarity": mask.similarity, "probability": mask.probability}
     try:
         plain["rle"] = mask.rle
     except NoMask:  # only logits were asked for
@@ -92,3 +171,16 @@ def _mask(mask: Mask) -> dict[str, Any]:
     if logits is not None:
         plain["logits"] = {"shape": list(logits.shape)}
     return plain
+
+
+def _proposal(one: Proposal) -> dict[str, Any]:
+    scores = {"label": one.label, "similarity": one.similarity, "probability": one.probability}
+    return {"chosen": one.chosen, **_mask(one.mask), **scores}
+
+
+def _share(mask: Mask, result: Result) -> str:
+    return f"{100 * mask.area / (result.width * result.height):.1f} %"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from maskbus.cli import prompt_text
+from maskbus.cli import answer_flags, prompt_flags, prompt_text
 
 POLICIES = ("every", "newest", "sample")
 
@@ -38,33 +38,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 def add_prompt(parser: argparse.ArgumentParser) -> None:
     """Add what is to be segmented."""
     prompt = parser.add_argument_group("what to segment, or to follow")
-    prompt.add_argument(
-        "--point",
-        dest="points",
-        action="append",
-        default=[],
-        type=prompt_text.point,
-        metavar="X,Y[,0|1]",
-        help="a point on the object, or with ,0 one that is not; may be given several times, for one object",
-    )
-    prompt.add_argument(
-        "--box",
-        dest="boxes",
-        action="append",
-        default=[],
-        type=prompt_text.box,
-        metavar="X0,Y0,X1,Y1",
-        help="a box round the object; several boxes are several objects, and go without points",
-    )
-    prompt.add_argument(
-        "--text", dest="texts", action="append", metavar="WORDS", help="what to look for, for models that read text"
-    )
+    prompt_flags.add_places(prompt)
+    prompt_flags.add_texts(prompt)
     prompt.add_argument(
         "--track",
         action="store_true",
         help="follow what is there in the first frame, instead of looking at the same place in each frame",
     )
-    prompt.add_argument("--model", default="", metavar="NAME", help="the model (default: the node's own default)")
+    prompt_flags.add_model(prompt)
+    prompt_flags.add_choice(parser)
+    answer_flags.add(parser, single=False)
 
 
 def add_flow(parser: argparse.ArgumentParser) -> None:

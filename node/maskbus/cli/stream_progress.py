@@ -35,8 +35,8 @@ def shown(title: str, count: int | None, look: Look) -> Iterator[Tick]:
 
     time_column = TimeElapsedColumn() if count is None else TimeRemainingColumn()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"), time_column)
-    # Gone at the end: what came of it is printed then.
-    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as drawn:
+    # Gone at the end: what came of it is printed then. What is printed meanwhile goes past the bar.
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as drawn:
         task = drawn.add_task(escape(title), total=count, words="")
 
         def draw() -> None:

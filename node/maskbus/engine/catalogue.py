@@ -42,6 +42,7 @@ class Card:
     multimask: bool
     has_logits: bool
     cache_embeddings: bool = True
+    cache_results: bool = True
     tracks: bool = False
     offered: bool = True
     homepage: str = ""

@@ -87,6 +87,8 @@ class WorkerHandle:
         self.failure_code = "model_unavailable"
         self.batch = 1
         """How many images it embeds at once, as it said when it was ready."""
+        self.weights: str | None = None
+        """Digest of its model's weights, as it said when it was ready; None before."""
         self._launcher = launcher
         self._hello = {**hello, "model": spec.model, "handler": spec.target, "device": spec.device}
         self._hello["options"] = dict(spec.options)
@@ -231,6 +233,7 @@ class WorkerHandle:
         elif kind == "ready":
             log.info("The model %s is ready on %s.", self.spec.model, self.spec.device)
             self.state, self.failure, self.batch = "ready", "", message["batch"]
+            self.weights = message.get("weights", "")
             self._events.free(self)
         elif kind == "failed":
             self._end(now, message["message"], code=message["code"], quietly=True)

@@ -60,6 +60,7 @@ class FailingHandler(Handler):
         licence="Apache-2.0",
         tracks=True,
         offered=False,
+        cache_results=False,
     )
 
     def __init__(self, context: LoadContext) -> None:

@@ -26,6 +26,7 @@ def describe(handler: type[Handler], context: LoadContext) -> dict[str, Any]:
         "multimask": info.multimask,
         "has_logits": info.has_logits,
         "cache_embeddings": info.cache_embeddings,
+        "cache_results": info.cache_results,
         "tracks": info.tracks,
         "offered": info.offered,
         "homepage": info.homepage,

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import xxhash
 
-from maskbus.config import Config
+from maskbus.config import Config, ModelConfig
 from maskbus.engine.catalogue import Card, Catalogue
 from maskbus.node.image_intake import ImageIntake
 from maskbus.node.image_store import ImageStore, KeptImage
@@ -26,9 +27,10 @@ from maskbus_wire.image_checks import blob_bytes
 from maskbus_wire.limits import Limits
 from maskbus_wire.prompt_checks import check_inside
 from maskbus_wire.prompts import Prompt
-from maskbus_wire.requests import Everything, MaskWork, Segment, StreamUpdate, TrackedObject, Work
+from maskbus_wire.requests import Everything, MaskWork, PostProcessing, Segment, StreamUpdate, TrackedObject, Work
 
 Payload = bytes | memoryview
+_PLAIN = ModelConfig()
 
 
 class Track(MaskWork, kw_only=True, omit_defaults=True, frozen=True, tag="track"):
@@ -73,13 +75,23 @@ class Admission:
         Raises:
             WireError: with the path of what is wrong. Nothing is held then.
         """
-        card = self.card(request.model)
+        card = self.card(self.model_of(request))
         check_abilities(request, card)
         self._check_room(queues[card.name])
         job = self._job(card, route, envelope, request.lane, time.monotonic(), request.deadline_ms)
         with _finishing(job):
             self._fill(job, request, attachments)
+            job.question = self._question(job, request, card)
         return job
+
+    def model_of(self, request: Work) -> str:
+        """Return the name of the model that is meant by a request; it may be that of a route, or of none."""
+        if request.model:
+            return request.model
+        asks_by_text = isinstance(request, Segment) and bool(request.prompt.text)
+        if asks_by_text and self._config.text_model in self._catalogue.cards:
+            return self._config.text_model
+        return self._config.default_model
 
     def admit_frame(self, request: MaskWork, grab: Grab, stream: OpenStream, received: float) -> Job:
         """Return the job of a stream's frame.
@@ -127,7 +139,11 @@ class Admission:
         encodings = settings.encodings if request.encodings is None else request.encodings
         job.stream, job.publish, job.encodings = stream, stream.topic, tuple(encodings)
         meta = {"id": "", "stream": stream.name}
-        job.message = self._message(job, "track", None, meta) | {"inline": settings.inline, "begin": False}
+        job.message = self._message(job, "track", None, meta) | {
+            "inline": settings.inline,
+            "begin": False,
+            "post": self._post(job.model, settings.post),
+        }
         with _finishing(job):
             objects = [(one, attachments) for one in request.objects]
             self._track(job, stream, objects, request.remove, stream.size)
@@ -135,10 +151,12 @@ class Admission:
 
     def card(self, name: str) -> Card:
         """Return the card of a model; the default one's for an empty name. WireError where it cannot run."""
-        card = self._catalogue.cards.get(name or self._config.default_model)
+        name = name or self._config.default_model
+        card = self._catalogue.cards.get(name)
         if card is None:
             offered = ", ".join(sorted(self._catalogue.cards)) or "none"
-            wanted = f"no model {name[:64]!r}" if name else f"no default model {self._config.default_model!r}"
+            default = "default " if name == self._config.default_model else ""
+            wanted = f"no {default}model {name[:64]!r}"
             raise WireError("unknown_model", f"There is {wanted} here; there is {offered}.", "model")
         if not card.ready:
             raise WireError("model_unavailable", card.missing, "model")
@@ -156,6 +174,7 @@ class Admission:
             lane=lane,
             received=received,
             deadline=time.monotonic() + (deadline_ms or self._config.deadline_ms) / 1e3,
+            own_deadline=deadline_ms is not None,
             message={},
         )
 
@@ -173,6 +192,9 @@ class Admission:
             picture, size, kept = self._intake.take_stowed(job, stowed)
         else:
             picture, size, kept = self._intake.take(job, request, attachments)
+            card = self._catalogue.cards[job.model]
+            if kept is not None and job.stream is None and card.cache_embeddings:
+                picture["digest"] = self._intake.digest(kept)  # the worker needs it, too
         meta = {
             "id": request.id,
             "stamp": request.stamp,
@@ -182,8 +204,12 @@ class Admission:
         }
         message = self._message(job, str(request.__struct_config__.tag), picture, meta)
         if isinstance(request, MaskWork):
-            job.publish, job.encodings = request.publish, tuple(request.encodings)
-            message["inline"] = request.inline
+            job.publish, job.encodings, job.fresh = request.publish, tuple(request.encodings), request.fresh
+            message |= {
+                "inline": request.inline,
+                "max_side": request.max_side,
+                "post": self._post(job.model, request.post),
+            }
         if isinstance(request, Segment):
             self._segment(job, request, attachments, message, size)
         elif isinstance(request, Everything):
@@ -193,10 +219,15 @@ class Admission:
                 "progress": request.progress,
             }
         job.message = message
-        if kept is not None and kept.image_id == picture["key"]:
+        if kept is not None and kept.image_id:
             if self._catalogue.cards[job.model].cache_embeddings:
                 job.pinned = kept.workers.get(job.model)
             job.on_success = self._remember(job.model, kept, new=request.image.image_id is None)
+
+    def _post(self, model: str, asked: PostProcessing | None) -> dict[str, Any] | None:
+        """Return what is done to masks: as asked, or else as the model is configured."""
+        post = self._config.model.get(model, _PLAIN).post if asked is None else asked
+        return None if post is None else msgspec.to_builtins(post)
 
     @staticmethod
     def _message(job: Job, op: str, picture: dict[str, Any] | None, meta: dict[str, Any]) -> dict[str, Any]:
@@ -257,7 +288,12 @@ class Admission:
             message["result"] = job.result.place
         check_inside(request.prompt, *size)
         prompt, message["blobs"] = self._prompt(job, request.prompt, attachments)
-        message |= {"prompt": prompt, "multimask": request.multimask, "options": request.options}
+        message |= {
+            "prompt": prompt,
+            "multimask": request.multimask,
+            "text_options": None if request.text_options is None else msgspec.to_builtins(request.text_options),
+            "options": request.options,
+        }
         if request.options or request.prompt.mask or len(request.prompt.text) > 1:
             self._check_size(message, "options" if request.options else "prompt")
 
@@ -266,15 +302,46 @@ class Admission:
         if size > self._limits.control_bytes:
             raise WireError("too_large", f"{path} and all else but the image take {size} bytes.", path)
 
-    def _remember(self, model: str, kept: KeptImage, *, new: bool) -> Callable[[int], None]:
+    def _remember(self, model: str, kept: KeptImage, *, new: bool) -> Callable[[int | None], None]:
         """Return what is done once the job has succeeded. An image is kept only then: an error changes nothing."""
 
-        def remember(worker: int) -> None:
-            kept.workers[model] = worker
+        def remember(worker: int | None) -> None:
+            if worker is not None:
+                kept.workers[model] = worker
             if new:
                 self._images.put(kept, time.monotonic())
 
         return remember
+
+    def _question(self, job: Job, request: Work, card: Card) -> Mapping[str, Any] | None:
+        """Return what the answer depends on, all but the model's weights; None where it is not to be kept."""
+        picture = job.message["image"]
+        if not (isinstance(request, MaskWork) and card.cache_results and "digest" in picture):
+            return None
+        if request.publish is not None or job.result is not None or job.message.get("progress"):
+            return None
+        names = (
+            "op",
+            "inline",
+            "max_side",
+            "post",
+            "prompt",
+            "multimask",
+            "text_options",
+            "options",
+            "preset",
+            "settings",
+        )
+        message = job.message
+        return {
+            **{name: message[name] for name in names if name in message},
+            "encodings": list(request.encodings),
+            "blobs": message["blobs"].get("digests", []) if "blobs" in message else [],
+            "image": picture["digest"],
+            "model": card.name,
+            "handler": card.target,
+            "configured": dict(card.options),
+        }
 
     def _prompt(
         self, job: Job, prompt: Prompt, attachments: Sequence[Payload], path: str = "prompt"
@@ -301,7 +368,8 @@ class Admission:
         for payload in payloads:
             ranges.append((start, start + len(payload)))
             start += len(payload)
-        return plain, {"slot": slot.name, "ranges": ranges}
+        digests = [xxhash.xxh3_128_digest(payload) for payload in payloads]
+        return plain, {"slot": slot.name, "ranges": ranges, "digests": digests}
 
 
 def check_abilities(request: Work, card: Card) -> None:

@@ -31,6 +31,11 @@ class Aside:
         """Have `work` done; `take` calls `then` with what it returned, or raised."""
         self._thread.submit(self._run, work, then)
 
+    def post(self, then: Callable[[], None]) -> None:
+        """Have `take` call `then`. May be called from any thread, until `close`."""
+        self._finished.append(then)
+        self._waker.send(b"f")
+
     def take(self) -> None:
         """Do what follows from the work that is finished."""
         with contextlib.suppress(BlockingIOError):
@@ -51,5 +56,4 @@ class Aside:
             outcome = work()
         except Exception as error:  # whatever it is, somebody waits for an answer
             outcome = error
-        self._finished.append(partial(then, outcome))
-        self._waker.send(b"f")
+        self.post(partial(then, outcome))

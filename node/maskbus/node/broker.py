@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 import maskbus
 from maskbus.config import Config
 from maskbus.engine.arena import Arena
@@ -21,13 +23,17 @@ from maskbus.node.choice import Choice
 from maskbus.node.describe import describe_models, limits_of
 from maskbus.node.image_intake import ImageIntake
 from maskbus.node.image_store import ImageStore
+from maskbus.node.kept_answers import Kept, KeptAnswers
 from maskbus.node.leases import Leases
 from maskbus.node.open_stream import OpenStream
 from maskbus.node.outputs import outputs
 from maskbus.node.publisher import Publisher
+from maskbus.node.routes import Routes
 from maskbus.node.stream_table import StreamTable
 from maskbus.node.tally import Tally
-from maskbus.scheduler import Deadlines, Job, ModelQueue, leave_the_rest
+from maskbus.node.trials import Answered, Trials, told
+from maskbus.results import ResultStore
+from maskbus.scheduler import GOES_ON, Deadlines, Job, ModelQueue, QueueFull, leave_the_rest
 from maskbus_wire import checks, frames, replies, requests
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
@@ -56,6 +62,7 @@ class Broker:
         send: Sender,
         publish: Topics,
         aside: Aside,
+        store: ResultStore | None = None,
     ) -> None:
         self.name = secrets.token_hex(8)
         """Random name of this run of the node."""
@@ -90,6 +97,12 @@ class Broker:
         self._tallies: dict[str, Tally] = {}
         self._deadlines = Deadlines()
         self._choice = Choice(catalogue, self._queues, self._streams, self._deadlines, lambda: self.engine)
+        self._routes = Routes(config, catalogue.cards)
+        self._trials = Trials(self._routes, self._admission, self._queues, self._start, self._deliver, self._refuse)
+        self._store = store
+        self._kept = KeptAnswers(store)
+        self._looking: dict[int, Job] = {}
+        """Jobs whose answer may be there already."""
         self._running: dict[int, Job] = {}
         self._engine: Engine | None = None
         self._started = time.monotonic()
@@ -134,7 +147,7 @@ class Broker:
             checks.check_request(request, len(message) - 1, self._limits)
             stream = ""  # what it is a frame of matters only as long as it may be wrong
             if isinstance(request, requests.Work):
-                model = request.model or self._config.default_model
+                model = self._admission.model_of(request)
                 self._admit(request, envelope, message[1:], route)
             elif isinstance(request, requests.StreamFrame):
                 self._frame(request, envelope, message[1:], route, listens)
@@ -169,13 +182,15 @@ class Broker:
             sentence = "while the request waited" if waiting else "while the model worked"
             if waiting and all(worker.state == "starting" for worker in self.engine.workers(job.model)):
                 sentence = "while the model was being loaded, which takes longest at its first start"
-            self._fail(job, "deadline_exceeded", f"The deadline passed {sentence}.")
             if waiting:
                 job.finish()
-            else:
+            self._fail(job, "deadline_exceeded", f"The deadline passed {sentence}.")
+            if not waiting:
                 self.engine.cancel(job, now)
             if job.is_frame:  # another worker may have time for the next one
                 self._share_out(job.model)
+        if self._store is not None:
+            self._store.tick(now)
         self._leases.tick(now)
         self._images.tick(now)
         for model in self._streams.tick(now):
@@ -189,6 +204,7 @@ class Broker:
             self._leases.next_event(),
             self._images.next_event(),
             self._streams.next_event(),
+            None if self._store is None else self._store.next_event(),
             self.engine.next_event(),
         )
         return min((moment for moment in parts if moment is not None), default=None)
@@ -199,10 +215,9 @@ class Broker:
         """Take no new work and answer what waits; what runs may finish."""
         self._stopping = True
         self._streams.close_all()
-        for queue in self._queues.values():
-            for job in queue.drain():
-                self._fail(job, "shutting_down", "The node is stopping.")
-                job.finish()
+        for job in [job for queue in self._queues.values() for job in queue.drain()] + list(self._looking.values()):
+            self._fail(job, "shutting_down", "The node is stopping.")
+            job.finish()
 
     @property
     def is_idle(self) -> bool:
@@ -222,40 +237,20 @@ class Broker:
         """Send a job's answer to its requester and its topics."""
         self._running.pop(job.number, None)
         left = leave_the_rest(job, control["ahead"])
+        self._routes.succeeded(job.model)
+        is_held = False
         try:
             if job.answered:
                 return
-            job.answered = True
-            if job.on_success is not None:
-                job.on_success(handle.spec.number)
-            if job.result is not None:
-                job.result.done(*control["result"])
-            job.finish()  # a requester that has its answer finds its shared memory free
-            position, topics = 0, []
-            for topic, count in control["outputs"]:
-                part = payload[position : position + count]
-                position += count
-                if topic:
-                    self._publish([topic.encode(), *part])
-                    self._publisher.sent(topic, part, job.number)
-                    topics.append(topic)
-                else:
-                    self._reply(job.route, part)
-            if job.stream is not None:
-                answer = self._streams.done(job, control["objects"], handle.spec.number, time.monotonic())
-                if answer is not None:
-                    self._reply(job.route, frames.encode(answer))
-            elif job.publish and job.publish not in topics:
-                part = payload[: control["outputs"][0][1]]
-                message = self._publisher.unforeseen(job.publish, part, job.number)
-                if message is None:
-                    self._publisher.remember(job.publish, part, job.number)
-                else:
-                    self._publish(message)
-                    self._publisher.sent(job.publish, part, job.number)
-            self._tally(job.model).success(job.received, time.monotonic())
+            answered = Answered(job, control, payload, handle.spec.number)
+            if job.trial is not None and not self._trials.is_enough(answered):
+                is_held = True
+                return
+            self._kept.keep(job, handle, payload[: control["outputs"][0][1]])
+            self._deliver(answered)
         finally:
-            job.finish()
+            if not is_held:
+                job.finish()
             if left:
                 self._share_out(job.model)
 
@@ -264,6 +259,8 @@ class Broker:
         self._running.pop(job.number, None)
         left = leave_the_rest(job, ())
         job.finish()
+        if job.answered:  # it was late; why, is known only now
+            self._routes.failed(job.model, code, time.monotonic(), patient=True)
         self._fail(job, code, message, path)
         if left or handle.state not in {"ready", "busy"}:
             self._share_out(handle.spec.model)
@@ -312,28 +309,116 @@ class Broker:
     ) -> None:
         if self._stopping:
             raise WireError("shutting_down", "The node is stopping.")
-        job = self._admission.admit(request, envelope, attachments, self._queues, route)
-        now = job.received
-        self.engine.start(job.model, now)
+        plan = self._routes.plan(request.model, request)
+        if plan is not None:
+            deadline = time.monotonic() + (request.deadline_ms or self._config.deadline_ms) / 1e3
+            self._trials.begin(plan, request, envelope, attachments, route, deadline)
+            return
+        self._start(self._admission.admit(request, envelope, attachments, self._queues, route))
+
+    def _start(self, job: Job) -> None:
+        """Begin with a job. WireError where its model cannot be loaded."""
+        self.engine.start(job.model, time.monotonic())
         workers = self.engine.workers(job.model)
         if all(worker.failure for worker in workers):
             job.finish()
             raise WireError(*_failure(workers[0]))
         self._tally(job.model)  # from here on `stats` knows of the model
         self._deadlines.add(job)
+        self._looking[job.number] = job
+        self._kept.look(job, workers, lambda kept: self._looked(job, kept))
+
+    def _looked(self, job: Job, kept: Kept | None) -> None:
+        """Go on with a job once it is known whether its answer was there already."""
+        del self._looking[job.number]
+        if job.answered:
+            job.finish()
+            return
+        if kept is not None:
+            control = {"outputs": [["", len(kept.message)]], "objects": [], "best": kept.best}
+            answered = Answered(job, control, kept.message, None)
+            if job.trial is None or self._trials.is_enough(answered):
+                self._deliver(answered)
+                job.finish()
+            return
+        workers = self.engine.workers(job.model)
         for worker in workers:
             if worker.state == "ready" and self._choice.may_take(worker, job):
                 self._hand_over(job, worker)
                 return
-        self._queues[job.model].push(job)
+        try:
+            self._queues[job.model].push(job)
+        except QueueFull as full:  # others came while it was looked for
+            job.finish()
+            sentence = f"{full.length} requests wait for this model already."
+            self._fail(job, "busy", sentence, queue_length=full.length)
+        else:
+            if all(worker.failure for worker in workers):
+                self.unavailable(workers[0])
+
+    def _deliver(self, answered: Answered) -> None:
+        """Send a job's answer to its requester and its topics."""
+        job, control, payload = answered.job, answered.control, answered.payload
+        job.answered = True
+        if job.on_success is not None:
+            job.on_success(answered.worker)
+        if job.result is not None:
+            job.result.done(*control["result"])
+        if job.trial is not None:
+            payload = told(answered)
+            self._trials.over(job.trial)
+        job.finish()  # a requester that has its answer finds its shared memory free
+        position, topics = 0, []
+        for topic, count in control["outputs"]:
+            part = payload[position : position + count]
+            position += count
+            if topic:
+                self._publish([topic.encode(), *part])
+                self._publisher.sent(topic, part, job.number)
+                topics.append(topic)
+            else:
+                self._reply(job.route, part)
+        if job.stream is not None:
+            answer = self._streams.done(job, control["objects"], answered.worker or 0, time.monotonic())
+            if answer is not None:
+                self._reply(job.route, frames.encode(answer))
+        elif job.publish and job.publish not in topics:
+            part = payload[: control["outputs"][0][1]]
+            message = self._publisher.unforeseen(job.publish, part, job.number)
+            if message is None:
+                self._publisher.remember(job.publish, part, job.number)
+            else:
+                self._publish(message)
+                self._publisher.sent(job.publish, part, job.number)
+        self._tally(job.model).success(job.received, time.monotonic())
 
     def _open(self, request: requests.StreamOpen, attachments: Sequence[bytes | memoryview], route: Any) -> None:
         if self._stopping:
             raise WireError("shutting_down", "The node is stopping.")
         now = time.monotonic()
-        opened = self._streams.open(request, attachments, now)
+        opened = self._opened(request, attachments, now)
         self.engine.start(opened.model, now)
         self._reply(route, frames.encode(opened))
+
+    def _opened(
+        self, request: requests.StreamOpen, attachments: Sequence[bytes | memoryview], now: float
+    ) -> replies.StreamOpened:
+        """Begin a stream with its model; or, where it names a route, with the first model of it that can be asked."""
+        plan = self._routes.plan(request.model)
+        if plan is None:
+            return self._streams.open(request, attachments, now)
+        reasons = []
+        for model in plan.models:
+            reason = self._routes.left_out(model, now)
+            if not reason:
+                try:
+                    return self._streams.open(msgspec.structs.replace(request, model=model), attachments, now)
+                except WireError as error:
+                    if error.code not in GOES_ON - {"busy"}:
+                        raise
+                    reason = error.message
+            reasons.append(f"{model}: {reason.rstrip('.')}")
+        raise WireError("model_unavailable", "; ".join(reasons), "model")
 
     def _frame(
         self,
@@ -446,7 +531,7 @@ class Broker:
                 publish_endpoints=self.publish_endpoints,
             )
         if isinstance(request, requests.Describe):
-            return describe_models(request.id, self._config, self._catalogue, self._limits)
+            return describe_models(request.id, self._config, self._catalogue, self._limits, self._routes.describe())
         if isinstance(request, requests.StreamList):
             return self._streams.list(request.id, time.monotonic())
         if isinstance(request, requests.StreamClose):
@@ -463,7 +548,7 @@ class Broker:
         return self._statistics(request.id)
 
     def _cancel(self, target: str, route: Any) -> int:
-        waiting = [job for queue in self._queues.values() for job in queue]
+        waiting = [*self._looking.values(), *(job for queue in self._queues.values() for job in queue)]
         found = [
             job
             for job in [*waiting, *self._running.values()]
@@ -481,6 +566,7 @@ class Broker:
         return len(own or found)
 
     def _statistics(self, request_id: str) -> replies.Statistics:
+        now = time.monotonic()
         running: dict[str, int] = {}
         for job in self._running.values():
             running[job.model] = running.get(job.model, 0) + 1
@@ -490,7 +576,9 @@ class Broker:
             version=maskbus.__version__,
             uptime_s=time.monotonic() - self._started,
             models=[
-                tally.stats(name, self._queues[name].lengths(), running.get(name, 0))
+                tally.stats(
+                    name, self._queues[name].lengths(), running.get(name, 0), self._routes.seconds_left_out(name, now)
+                )
                 for name, tally in self._tallies.items()
             ],
             workers=self.engine.stats(),
@@ -500,6 +588,7 @@ class Broker:
             shm_used_bytes=self._arena.used,
             leases=len(self._leases),
             leased_bytes=self._leases.nbytes,
+            cache=replies.CacheStats(store="none") if self._store is None else self._store.stats(),
             rss_bytes=resident_bytes(),
             received=self._received,
             rejected=self._rejected,
@@ -516,14 +605,18 @@ class Broker:
         if not self._send(route, message):
             self.unanswerable += 1
 
-    def _fail(self, job: Job, code: str, message: str, path: str = "") -> None:
+    def _fail(self, job: Job, code: str, message: str, path: str = "", **detail: Any) -> None:
         if job.answered:
             return
         job.answered = True
+        now = time.monotonic()
         self._tally(job.model).error(code)
-        error = WireError(code, message, path)
+        self._routes.failed(job.model, code, now, patient=not job.own_deadline)
+        error = WireError(code, message, path, **detail)
         if job.stream is not None:
-            self._streams.failed(job, error, time.monotonic())
+            self._streams.failed(job, error, now)
+        elif job.trial is not None and not self._stopping:
+            self._trials.failed(job, error)
         else:
             self._refuse(job.route, job.envelope, error)
 

@@ -29,6 +29,7 @@ from maskbus.node.aside import Aside
 from maskbus.node.broker import Broker, Frame
 from maskbus.node.leases import Leases
 from maskbus.node.publisher import Publisher
+from maskbus.results import MemoryStore, RedisStore, ResultStore
 from maskbus.socket_pair import socket_pair
 
 log = logging.getLogger(__name__)
@@ -110,8 +111,11 @@ class Bus:
         self._aside = Aside()
         self._stack.callback(self._aside.close)
         self._poller.register(self._aside.fileno(), zmq.POLLIN)
+        store = _store(config, self._aside)
+        if store is not None:
+            self._stack.callback(store.close)
         self.broker = Broker(
-            config, catalogue, arena, leases, self._publisher, self._send, self._publish, self._aside.run
+            config, catalogue, arena, leases, self._publisher, self._send, self._publish, self._aside.run, store
         )
         self.broker.endpoints = self._bind(self._requests, config.bind)
         self.broker.publish_endpoints = self._bind(self._topics, config.publish)
@@ -321,6 +325,15 @@ class Bus:
                 log.warning("The path %s is too long for an ipc socket; listening on tcp alone.", path)
                 return
             endpoints += self._bind(made, [f"ipc://{path}"])
+
+
+def _store(config: Config, aside: Aside) -> ResultStore | None:
+    """Return where answers are kept. StoreError where that cannot be."""
+    if config.cache == "memory":
+        return MemoryStore(config.cache_bytes, config.cache_ttl_s)
+    if config.cache == "redis":
+        return RedisStore(config.redis_url, aside.post, config.cache_bytes, config.cache_ttl_s)
+    return None
 
 
 def _send_frames(target: zmq.Socket[bytes], message: Sequence[Frame]) -> None:

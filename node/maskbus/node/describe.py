@@ -9,7 +9,7 @@ from maskbus.config import Config
 from maskbus.engine.catalogue import Card, Catalogue
 from maskbus_wire.image_checks import IMAGE_ENCODINGS
 from maskbus_wire.limits import DEFAULT_LIMITS, Limits
-from maskbus_wire.replies import Model, Models
+from maskbus_wire.replies import Model, Models, RouteInfo
 from maskbus_wire.requests import Encoding
 
 
@@ -19,17 +19,20 @@ def limits_of(config: Config) -> Limits:
     return Limits(**plain)
 
 
-def describe_models(request_id: str, config: Config, catalogue: Catalogue, limits: Limits) -> Models:
+def describe_models(
+    request_id: str, config: Config, catalogue: Catalogue, limits: Limits, routes: list[RouteInfo]
+) -> Models:
     """Return the reply to `describe`."""
     return Models(
         id=request_id,
-        models=[_model(card, default=card.name == config.default_model) for card in catalogue.cards.values()],
+        models=[_model(card, config) for card in catalogue.cards.values()],
         image_encodings=list(IMAGE_ENCODINGS),
         limits=asdict(limits),
+        routes=routes,
     )
 
 
-def _model(card: Card, *, default: bool) -> Model:
+def _model(card: Card, config: Config) -> Model:
     return Model(
         name=card.name,
         title=card.title,
@@ -43,5 +46,6 @@ def _model(card: Card, *, default: bool) -> Model:
         everything=card.finds_everything,
         tracks=card.tracks,
         device=", ".join(card.devices),
-        default=default,
+        default=card.name == config.default_model,
+        default_for_text="text" in card.prompts and card.name == config.text_model,
     )

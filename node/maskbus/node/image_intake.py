@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from maskbus.engine.arena import Arena, ArenaFull, Slot
+from maskbus.image_digest import image_digest
 from maskbus.node.image_store import ImageStore, KeptImage, new_image_id
 from maskbus.node.leases import Leases
 from maskbus.scheduler import Job
@@ -20,7 +21,7 @@ from maskbus_wire.version import minor_of
 
 Payload = bytes | memoryview
 Taken = tuple[dict[str, Any], tuple[int, int], KeptImage | None]
-"""What the worker is told of an image; its width and height; and its entry, where it is kept or to be kept."""
+"""What the worker is told of an image; its width and height; and its entry, where it lies in the node's own memory."""
 
 
 class ImageIntake:
@@ -49,7 +50,15 @@ class ImageIntake:
         else:
             kept = self.stow(image, attachments, new_image_id() if _keeps(request) else "")
             _hold(job, kept.slot)
-        return _picture(kept), (kept.width, kept.height), kept if kept.image_id else None
+        return _picture(kept), (kept.width, kept.height), kept
+
+    @staticmethod
+    def digest(kept: KeptImage) -> bytes:
+        """Return the digest of an image that lies in the node's own shared memory; it is computed once."""
+        if not kept.digest:
+            data = kept.slot.view[: kept.nbytes]
+            kept.digest = image_digest(kept.encoding, kept.width, kept.height, kept.step, data)
+        return kept.digest
 
     def stow(self, image: Image, attachments: Sequence[Payload], name: str = "") -> KeptImage:
         """Copy an image's bytes into shared memory, where the caller holds them once; `name` is its `image_id`, if any.
@@ -130,7 +139,7 @@ class ImageIntake:
             }
         if entry.flags & shared_layout.HAS_CHECKSUM:
             picture["checksum"] = entry.checksum
-        return picture, (width, height), kept if name else None
+        return picture, (width, height), kept
 
     def _measure(self, image: Image, data: Payload, path: str) -> tuple[str, int, int, int]:
         """Return encoding, width, height and step of an image, having compared what is announced with what is there."""

@@ -25,6 +25,8 @@ class KeptImage:
     step: int
     workers: dict[str, int]
     """Model → number of the worker that holds its embedding."""
+    digest: bytes = b""
+    """Of its bytes and layout; empty where nobody has needed it."""
     used: float = 0.0
     """When it was used last, monotonic seconds."""
 

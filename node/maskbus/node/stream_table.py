@@ -82,7 +82,7 @@ class StreamTable:
 
     def open(self, request: requests.StreamOpen, attachments: Sequence[Payload], now: float) -> replies.StreamOpened:
         """Begin a stream. WireError where it cannot be; then one that was there goes on."""
-        card = self._admission.card(request.model)
+        card = self._admission.card(request.model or self._admission.model_of(_segment(request, Image(image_id=""))))
         if request.track and not card.tracks:
             raise WireError("unsupported_prompt", f"{card.name} does not follow objects.", "track")
         if not request.track:
@@ -366,6 +366,7 @@ class StreamTable:
             "encodings": settings.encodings,
             "inline": settings.inline,
             "publish": stream.topic,
+            "post": settings.post,
         }
         work: requests.MaskWork
         if settings.track:
@@ -510,7 +511,15 @@ class StreamTable:
 
 def _segment(settings: requests.StreamOpen, image: Image) -> requests.Segment:
     """Return what is asked of each frame of a stream that does not track."""
-    return requests.Segment(image=image, prompt=settings.prompt, multimask=settings.multimask, options=settings.options)
+    return requests.Segment(
+        image=image,
+        prompt=settings.prompt,
+        multimask=settings.multimask,
+        max_side=settings.max_side,
+        post=settings.post,
+        text_options=settings.text_options if settings.prompt.text else None,
+        options=settings.options,
+    )
 
 
 def _open(stream: Any) -> OpenStream:

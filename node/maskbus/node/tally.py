@@ -34,7 +34,7 @@ class Tally:
         """Count an error."""
         self.errors[code] += 1
 
-    def stats(self, name: str, queued: dict[str, int], running: int) -> ModelStats:
+    def stats(self, name: str, queued: dict[str, int], running: int, left_out_s: float = 0.0) -> ModelStats:
         """Describe the model."""
         now = time.monotonic()
         recent = sum(count for second, count in self._seconds if second > now - _WINDOW)
@@ -48,6 +48,7 @@ class Tally:
             rate=recent / _WINDOW,
             p50_ms=_percentile(ordered, 0.50) * 1e3,
             p99_ms=_percentile(ordered, 0.99) * 1e3,
+            left_out_s=left_out_s,
         )
 
 

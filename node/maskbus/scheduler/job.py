@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from maskbus.scheduler.trial import Trial
 from maskbus_wire.frames import Envelope
 
 LANES = ("interactive", "stream", "batch")
@@ -34,8 +35,9 @@ class Job:
     pinned: int | None = None
     """Number of the worker that holds the image's embedding."""
     answered: bool = False
-    on_success: Callable[[int], None] | None = None
-    """Called with the worker's number when the job has succeeded, before its holds are released."""
+    on_success: Callable[[int | None], None] | None = None
+    """Called with the worker's number when the job has succeeded, before its holds are released; with None where no
+    worker was needed."""
     result: Any = None
     """Slot of shared memory that the answer's bytes go to; see `maskbus.node.leases.Result`."""
     stream: Any = None
@@ -48,6 +50,14 @@ class Job:
     """Encodings the requester asked for."""
     hold_image: Callable[[], Callable[[], None]] | None = None
     """Holds the job's image once more; returns what gives it back."""
+    trial: Trial | None = None
+    """Of a request that asks for a route: what comes after this model, and what was before it."""
+    own_deadline: bool = False
+    """Whether the deadline is the requester's own, not the node's."""
+    question: Mapping[str, Any] | None = None
+    """All that the answer depends on but for the model's weights, where the answer may be kept."""
+    fresh: bool = False
+    """Whether it must be computed, though the same one may be kept."""
     ahead: tuple[Job, ...] = ()
     """Jobs that wait, whose images the worker has been given to embed along with this one's."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from maskbus.worker.mask_source import MaskSource
 from maskbus.worker.result_slot import ResultSlot
 from maskbus_wire import base64_text, bits, label_map, overlay, png, polygon, replies
 from maskbus_wire.prompts import Blob
+from maskbus_wire.requests import PostProcessing
 
 Payload = bytes | memoryview
 
@@ -28,9 +30,17 @@ _BLOBS: dict[str, Callable[[npt.NDArray[np.bool_]], Payload]] = {
 class MasksEncoder:
     """Write one answer in as many encodings as the reply and its topics want, each at most once."""
 
-    def __init__(self, masks: MaskSource, open_image: Callable[[], Image]) -> None:
+    def __init__(self, masks: MaskSource, open_image: Callable[[], Image], post: PostProcessing | None = None) -> None:
+        """Begin with nothing written.
+
+        Args:
+            masks: As they are to be answered.
+            open_image: Returns the image, for an overlay.
+            post: What polygons are to be.
+        """
         self._masks = masks
         self._open_image = open_image
+        self._post = post or PostProcessing()
         self._done: dict[str, Any] = {}
 
     def fields(
@@ -81,7 +91,7 @@ class MasksEncoder:
                 counts = self._once(f"rle {i}", lambda: self._masks.counts(i))
                 fields["rle"] = replies.Rle(size=(self._masks.height, self._masks.width), counts=counts)
             elif encoding == "polygon":
-                fields["polygon"] = self._once(f"polygon {i}", lambda: polygon.encode(self._masks.full(i)))
+                fields["polygon"] = self._once(f"polygon {i}", lambda: self._polygon(i))
             elif encoding == "png_base64":
                 data = self._once(f"png {i}", lambda: png.encode_mask(self._masks.full(i)))
                 fields["png_base64"] = base64_text.encode(data)
@@ -93,6 +103,10 @@ class MasksEncoder:
 
     def _blob(self, encoding: str, i: int) -> Payload:
         return _BLOBS[encoding](self._masks.full(i))
+
+    def _polygon(self, i: int) -> list[list[float]]:
+        post = self._post
+        return polygon.encode(self._masks.full(i), most=post.max_contours, max_error=post.max_error)
 
     def _labels(self) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
         return label_map.encode_windows(self._masks.windows, self._masks.height, self._masks.width)
@@ -123,10 +137,13 @@ def check(masks: Masks, height: int, width: int, *, logits: bool) -> None:
         raise ValueError(
             f"The handler answered masks of {array.dtype} {array.shape}; bool (N, {height}, {width}) is the contract."
         )
+    for score in masks.scores:
+        if not all(value is None or math.isfinite(value) for value in (score.similarity, score.probability)):
+            raise ValueError(f"The handler's score of the text {score.text!r} is not finite.")
     count = len(array)
     if count == 0:
         return
-    for name in ("predicted_iou", "stability_score", "similarity"):
+    for name in ("predicted_iou", "stability_score", "similarity", "probability"):
         values = getattr(masks, name)
         if values is None:
             continue

@@ -1,4 +1,7 @@
-"""From the picture of a job to its embedding: out of the cache, or made, and with it those of jobs that wait."""
+"""From the picture of a job to its embedding: out of the cache, or made, and with it those of jobs that wait.
+
+Where the requester limits the size, it is the embedding of the picture as it is shown, and kept as such.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from maskbus.worker.channel import ChannelClosed
 from maskbus.worker.clock import Clock
 from maskbus.worker.embedding_cache import EmbeddingCache
 from maskbus.worker.pictures import Pictures
+from maskbus.worker.shown_size import ShownSize
 from maskbus_wire.errors import WireError
 
 log = logging.getLogger(__name__)
@@ -29,6 +33,10 @@ class Embedded:
     """Whether it was there already."""
     open_image: Callable[[], Image]
     """Returns the picture itself; decodes it at most once."""
+    open_shown: Callable[[], Image]
+    """Returns the picture as the model is shown it."""
+    shown: ShownSize | None
+    """In what size it is shown; None: in its own."""
     ahead: list[int]
     """Numbers of the waiting jobs whose embeddings are there now."""
 
@@ -50,14 +58,20 @@ class _Opened:
 
     pictures: Pictures
     picture: Mapping[str, Any]
+    size: ShownSize | None
     digest: bytes
+    """Of the picture as it is shown."""
     clock: Clock
 
     @cached_property
     def image(self) -> Image:
-        image, milliseconds = self.pictures.open(self.picture, self.digest)
+        image, milliseconds = self.pictures.open(self.picture, b"" if self.size else self.digest)
         self.clock.decode_image_ms += milliseconds
         return image
+
+    @cached_property
+    def shown(self) -> Image:
+        return self.image if self.size is None else self.size.image(self.image, self.digest)
 
 
 class Embedder:
@@ -78,7 +92,7 @@ class Embedder:
         """Return the embedding of a job's picture.
 
         Args:
-            message: What the node says of the job: `image`, and under `ahead` the pictures of jobs that wait.
+            message: What the node says of the job: `image`, `max_side`, and the same of jobs that wait under `ahead`.
             job: As for a handler.
             clock: Takes the times.
 
@@ -92,8 +106,9 @@ class Embedder:
         once = message.get("once", False)
         keeps = self._keeps and not (once and self._most == 1)
         self._pictures.check(picture)
-        digest = self._pictures.digest(picture) if keeps else b""
-        opened = _Opened(self._pictures, picture, digest, clock)
+        shown = _shown_size(message)
+        digest = self._digest(picture, shown) if keeps else b""
+        opened = _Opened(self._pictures, picture, shown, digest, clock)
         embedding = self._cache.get(digest) if keeps else None
         if digest in self._passing:
             self._passing.discard(digest)
@@ -104,10 +119,10 @@ class Embedder:
             raise DeadlinePassed("The deadline passed before the worker could begin.")
         ahead: list[int] = []
         if embedding is None:
-            image = opened.image
+            opened.image  # noqa: B018 — its time is counted apart
             waiting, digests = self._open_waiting(message, digest, clock)
             with clock.stage("embed_ms"):
-                embedding, *others = self._make(image, waiting, job)
+                embedding, *others = self._make(opened.shown, waiting, job)
             self._nbytes = max(self._nbytes, int(embedding.nbytes))
             for other, made in zip(waiting, others, strict=False):  # none, where the job's own was made alone
                 with contextlib.suppress(WireError):
@@ -122,7 +137,12 @@ class Embedder:
             if keeps:
                 job.check()
             ahead = [number for number, key in digests.items() if key in self._cache]
-        return Embedded(embedding, cached, lambda: opened.image, ahead)
+        return Embedded(embedding, cached, lambda: opened.image, lambda: opened.shown, shown, ahead)
+
+    def _digest(self, picture: Mapping[str, Any], shown: ShownSize | None) -> bytes:
+        """Return the digest of a picture as it is shown."""
+        digest = self._pictures.digest(picture)
+        return digest if shown is None else shown.digest(digest)
 
     def _open_waiting(
         self, message: Mapping[str, Any], digest: bytes, clock: Clock
@@ -143,11 +163,11 @@ class Embedder:
             picture = other["image"]
             try:
                 self._pictures.check(picture)
-                key = self._pictures.digest(picture)
+                shown = _shown_size(other)
+                key = self._digest(picture, shown)
                 if key != digest and key not in waiting and key not in self._cache:
-                    image, milliseconds = self._pictures.open(picture, key)
+                    image = _Opened(self._pictures, picture, shown, key, clock).shown
                     waiting[key] = _Waiting(picture, key, image, other.get("once", False))
-                    clock.decode_image_ms += milliseconds
                 digests[other["job"]] = key
             except Exception as error:  # it is told what is wrong when its turn comes
                 log.debug("A waiting picture is left out: %s", error)
@@ -171,3 +191,8 @@ class Embedder:
         if len(made) != len(images):
             raise ValueError(f"The handler made {len(made)} embeddings of {len(images)} images.")
         return made
+
+
+def _shown_size(message: Mapping[str, Any]) -> ShownSize | None:
+    picture = message["image"]
+    return ShownSize.of(picture["height"], picture["width"], message.get("max_side", 0))

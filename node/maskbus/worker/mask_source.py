@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskbus.interfaces import FoundObject, Masks, Tracked
-from maskbus_wire import geometry, rle
+from maskbus_wire import geometry, replies, rle
 from maskbus_wire.geometry import Window
 
 
@@ -44,6 +44,14 @@ class MaskSource(ABC):
         """Return a mask's logits, or None where there are none."""
         return None
 
+    def scores(self) -> list[replies.TextScore]:
+        """Return how each text of the prompt has fared."""
+        return []
+
+    def best(self) -> float | None:
+        """Return the largest `predicted_iou` of a mask that has a pixel, or None where there is no such mask."""
+        return max((self.said(i)["predicted_iou"] for i, area in enumerate(self.areas) if area), default=None)
+
 
 class AnsweredMasks(MaskSource):
     """What `decode` has answered: all masks are there."""
@@ -66,17 +74,31 @@ class AnsweredMasks(MaskSource):
 
     def said(self, i: int) -> dict[str, Any]:
         """Return the fields of `replies.Mask` that are not its shape."""
-        labels, similarity = self._masks.labels, self._masks.similarity
+        labels, similarity, probability = self._masks.labels, self._masks.similarity, self._masks.probability
         return {
             "predicted_iou": _share(self._masks.predicted_iou[i]),
             "stability_score": _share(self._masks.stability_score[i]),
             "label": None if labels is None else labels[i],
             "similarity": None if similarity is None else float(similarity[i]),
+            "probability": None if probability is None else _share(probability[i]),
         }
 
     def logits(self, i: int) -> npt.NDArray[np.float32] | None:
         """Return a mask's logits, or None where there are none."""
         return None if self._masks.logits is None else self._masks.logits[i]
+
+    def scores(self) -> list[replies.TextScore]:
+        """Return how each text of the prompt has fared."""
+        return [
+            replies.TextScore(
+                text=score.text,
+                masks=int(score.masks),
+                proposals=int(score.proposals),
+                similarity=None if score.similarity is None else float(score.similarity),
+                probability=None if score.probability is None else _share(score.probability),
+            )
+            for score in self._masks.scores
+        ]
 
 
 class TrackedMasks(AnsweredMasks):

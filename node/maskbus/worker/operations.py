@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from maskbus import everything
-from maskbus.interfaces import DecodeOptions, Handler, Masks, TrackerOptions
+from maskbus import everything, postprocess
+from maskbus.interfaces import DecodeOptions, Handler, Masks, TextSettings, TrackerOptions
 from maskbus.worker.answer import MasksEncoder, check
 from maskbus.worker.channel import Frame
 from maskbus.worker.clock import Clock
@@ -24,6 +24,7 @@ from maskbus.worker.prompt_reader import read
 from maskbus.worker.result_slot import ResultSlot
 from maskbus.worker.trackers import Step, Trackers
 from maskbus_wire import frames, prompts, replies
+from maskbus_wire.requests import PostProcessing
 
 Message = dict[str, Any]
 Tell = Callable[[Message, list[Frame]], None]
@@ -70,17 +71,20 @@ class Operations:
             done = replies.Embedded(**reply, timings=clock.timings(), embedding_bytes=nbytes)
             return control | {"outputs": [["", 1]]}, frames.encode(done)
         slot = None
+        post = _post(message)
         kind: type[replies.Masks] = replies.Masks
         if message["op"] == "everything":
             kind = replies.FoundMasks
-            masks, reply["notes"] = self._everything(message, embedded, job, clock)
+            masks, reply["notes"] = self._everything(message, embedded, post, job, clock)
         else:
-            masks = self._segment(message, embedded, job, clock)
+            masks = self._segment(message, embedded, post, job, clock)
             slot = self._result_slot(message)
             reply["counts"] = _counts(message)
+            reply["scores"] = masks.scores()
         with clock.stage("encode_ms"):
-            encoder = MasksEncoder(masks, embedded.open_image)
+            encoder = MasksEncoder(masks, embedded.open_image, post)
         control["outputs"], payload = _encode(kind, reply, encoder, message["outputs"], job.number, clock, slot)
+        control["best"] = masks.best()
         self._pictures.confirm(picture)
         if slot is not None:
             control["result"] = [slot.used, slot.checksum() if "checksum" in picture else None]
@@ -123,8 +127,12 @@ class Operations:
         check(masks, height, width, logits=message["logits"])
         if len(tracked.present) != len(tracked.object_ids):
             raise ValueError("The tracker does not tell of each object whether it is present.")
+        post = _post(message)
         with clock.stage("encode_ms"):
-            encoder = MasksEncoder(TrackedMasks(tracked, masks), lambda: image or blank(height, width))
+            if post is not None:
+                # An object stays where it is in the answer, however small.
+                masks = postprocess.answered(masks, msgspec.structs.replace(post, min_area=0), job.check)
+            encoder = MasksEncoder(TrackedMasks(tracked, masks), lambda: image or blank(height, width), post)
         reply = {
             "model": message["model"],
             "width": width,
@@ -139,7 +147,9 @@ class Operations:
         ids = [int(object_id) for object_id in tracked.object_ids]
         return {"type": "done", "job": job.number, "ahead": [], "objects": ids, "outputs": outputs}, payload
 
-    def _segment(self, message: Message, embedded: Embedded, job: CurrentJob, clock: Clock) -> MaskSource:
+    def _segment(
+        self, message: Message, embedded: Embedded, post: PostProcessing | None, job: CurrentJob, clock: Clock
+    ) -> MaskSource:
         height, width = message["image"]["height"], message["image"]["width"]
         prompt = read(
             msgspec.convert(message["prompt"], prompts.Prompt, builtin_types=(bytes,)),
@@ -148,28 +158,46 @@ class Operations:
             width,
         )
         logits = any("logits" in output["encodings"] for output in message["outputs"])
-        options = DecodeOptions(multimask=message["multimask"], logits=logits, extra=message["options"])
+        text = TextSettings(**(message.get("text_options") or {}))
+        options = DecodeOptions(message["multimask"], logits, text, message["options"])
+        shown = embedded.shown
         with clock.stage("decode_ms"):
+            if shown is not None:
+                prompt = shown.prompt(prompt)
             masks = self._handler.decode(embedded.embedding, prompt, options, job)
-        check(masks, height, width, logits=logits)
-        with clock.stage("encode_ms"):  # boxes and areas
-            return AnsweredMasks(masks)
+            check(masks, *((height, width) if shown is None else (shown.rows, shown.columns)), logits=logits)
+            if shown is not None:
+                masks = shown.masks(masks)
+        with clock.stage("encode_ms"):  # with boxes and areas
+            return AnsweredMasks(masks if post is None else postprocess.answered(masks, post, job.check))
 
     def _everything(
-        self, message: Message, embedded: Embedded, job: CurrentJob, clock: Clock
+        self, message: Message, embedded: Embedded, post: PostProcessing | None, job: CurrentJob, clock: Clock
     ) -> tuple[MaskSource, list[str]]:
         height, width = message["image"]["height"], message["image"]["width"]
         preset = everything.preset(message["preset"], self._handler.info.everything)
         settings = dataclasses.replace(preset, **message["settings"])
-        report = None
+        report, shown = None, embedded.shown
         if message["progress"]:
-            report = ProgressReport(message["meta"]["id"], height, width, lambda reply: self._progress(job, reply))
+            place = None if shown is None else shown.object
+            send = partial(self._progress, job)
+            report = ProgressReport(message["meta"]["id"], height, width, send, place)
             job.report = report
         with clock.stage("decode_ms"):
-            found = everything.search(self._handler, embedded.open_image(), settings, job, embedding=embedded.embedding)
+            found = everything.search(
+                self._handler,
+                embedded.open_shown(),
+                settings if shown is None else shown.settings(settings),
+                job,
+                embedding=embedded.embedding,
+            )
+            objects = found.objects if shown is None else shown.found(found.objects, settings)
         if report is not None:
             report.close()
-        return FoundMasks(height, width, found.objects), found.notes
+        with clock.stage("encode_ms"):
+            if post is not None:
+                objects = postprocess.found(objects, height, width, post, job.check)
+        return FoundMasks(height, width, objects), found.notes
 
     def _progress(self, job: CurrentJob, reply: replies.Progress) -> None:
         self._tell({"type": "progress", "job": job.number}, frames.encode(reply))
@@ -184,6 +212,11 @@ class Operations:
         slot = message["blobs"]
         start, end = slot["ranges"][index]
         return self._slots.view(slot["slot"], end)[start:end]
+
+
+def _post(message: Message) -> PostProcessing | None:
+    """Return what is to be done to the masks of a job, if anything."""
+    return msgspec.convert(message.get("post"), PostProcessing | None)
 
 
 def _counts(message: Message) -> replies.StreamCounts | None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from maskbus import removal
+from maskbus.image_digest import image_digest
 from maskbus.interfaces import Image
 from maskbus_wire import compressed_image, raw_image
 from maskbus_wire.errors import WireError
@@ -92,17 +93,16 @@ class Pictures:
     def digest(self, image: Mapping[str, Any]) -> bytes:
         """Return a 128-bit digest of the image's bytes and layout (XXH3).
 
-        Equal images have equal digests wherever they came from. Images the node keeps are digested once.
+        Equal images have equal digests wherever they came from. The node says it where it knows it; images that it
+        keeps are digested once.
         """
+        if "digest" in image:
+            return bytes(image["digest"])
         key = image.get("key") or ""
         known = self._digests.get(key) if key else None
         if known is not None:
             return known
-        import xxhash
-
-        hashed = xxhash.xxh3_128(f"{image['encoding']} {image['width']} {image['height']} {image['step']} ".encode())
-        hashed.update(self._view(image))
-        digest = hashed.digest()
+        digest = image_digest(image["encoding"], image["width"], image["height"], image["step"], self._view(image))
         if key:
             self._digests[key] = digest
             if len(self._digests) > 4096:

@@ -17,7 +17,14 @@ _PAUSE = 0.1
 class ProgressReport:
     """Gather what a job tells of itself, and send it on at most ten times a second: at once, now and then, at last."""
 
-    def __init__(self, request_id: str, height: int, width: int, send: Callable[[replies.Progress], None]) -> None:
+    def __init__(
+        self,
+        request_id: str,
+        height: int,
+        width: int,
+        send: Callable[[replies.Progress], None],
+        place: Callable[[FoundObject], FoundObject] | None = None,
+    ) -> None:
         """Begin with nothing done.
 
         Args:
@@ -25,10 +32,12 @@ class ProgressReport:
             height: Height of the image.
             width: Width of the image.
             send: Called with each message.
+            place: Returns a mask that was found as one of the image, where that is another.
         """
         self._id = request_id
         self._size = height, width
         self._send = send
+        self._place = place
         self._found = 0
         self._fresh: list[FoundObject] = []
         self._due = 0.0
@@ -38,7 +47,7 @@ class ProgressReport:
     def __call__(self, done: int, total: int, found: Sequence[FoundObject] = ()) -> None:
         """Take in how far the job is, as `Job.progress`."""
         self._last, self._told = (done, total), False
-        self._fresh += found
+        self._fresh += found if self._place is None else map(self._place, found)
         self._found += len(found)
         if done >= total or time.monotonic() >= self._due:
             self._tell()

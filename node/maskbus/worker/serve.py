@@ -84,7 +84,7 @@ def _load(channel: Channel, hello: Mapping[str, Any], find_handler: HandlerFinde
             code, message = "model_unavailable", f"The model could not be loaded: {type(error).__name__}: {error}"
         channel.send([pack({"type": "failed", "code": code, "message": message})])
     else:
-        channel.send([pack({"type": "ready", "batch": handler.batch})])
+        channel.send([pack({"type": "ready", "batch": handler.batch, "weights": handler.weights_digest})])
         return handler
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from source import pictures, stream_dialogs
+from source import option_dialogs, pictures, stream_dialogs
 from source.vector import Json, to_json
 
 _PIXELS = pictures.pattern().tobytes()
@@ -28,6 +28,7 @@ def vectors() -> dict[str, Json]:
         **_refused(),
         **_published(),
         **stream_dialogs.vectors(),
+        **option_dialogs.vectors(),
     }
 
 

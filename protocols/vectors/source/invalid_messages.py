@@ -12,8 +12,8 @@ import numpy as np
 from maskbus_wire import everything_checks, header, rle
 from maskbus_wire.prompts import Image, LogitsPrompt, MaskPrompt, Prompt
 from maskbus_wire.replies import REPLIES
-from maskbus_wire.requests import OPERATIONS, EverythingOptions, Work
-from source import invalid_streams, pictures
+from maskbus_wire.requests import OPERATIONS, EverythingOptions, PostProcessing, Route, TextOptions, Work
+from source import invalid_options, invalid_streams, pictures
 from source.vector import Json, invalid
 
 _HELD = {"image_id": "f3a9c1"}
@@ -38,6 +38,7 @@ def vectors() -> dict[str, Json]:
         **_prompts(),
         **_contents(),
         **invalid_streams.vectors(),
+        **invalid_options.vectors(),
         **_replies(),
     }
 
@@ -186,6 +187,9 @@ def _types() -> Iterator[tuple[str, Json]]:
         ("settings", EverythingOptions, {}),
         ("prompt.mask", MaskPrompt, {**attached, "encoding": "bits"}),
         ("prompt.logits", LogitsPrompt, {**attached, "shape": [1, 1]}),
+        ("route", Route, {}),
+        ("post", PostProcessing, {}),
+        ("text_options", TextOptions, {}),
     ]
     for path, kind, value in parts:
         for field in msgspec.structs.fields(kind):
@@ -247,8 +251,8 @@ def _everything() -> dict[str, Json]:
 def _put(path: str, value: dict[str, Any]) -> dict[str, Any]:
     if path == "settings":
         return {**_EVERYTHING, "settings": value}
-    if path == "image":
-        return _with(image=value)
+    if path in ("image", "route", "post", "text_options"):
+        return _with(**{path: value})
     return _with(prompt=value if path == "prompt" else {path.partition(".")[2]: value})
 
 

@@ -29,11 +29,16 @@ hang_grace_s = 0.25
 
 [model.grabcut]
 threads = 2
+post = { fill_holes = 100, smooth = 1.5 }
 
 [model."my model"]
 handler = "package.module:Class"
 devices = ["cuda:0", "cpu"]
 options = { nested = { deep = [1, 2.5, true, "x\\ny"] }, since = 2024-01-02, "odd key" = 1 }
+
+[route."in a hurry"]
+models = ["grabcut", "my model"]
+min_predicted_iou = 0.5
 """
 
 
@@ -67,7 +72,7 @@ def test_everything_that_a_file_can_say_comes_back(tmp_path: Path) -> None:
 
 def test_each_setting_stands_on_one_line_with_its_origin() -> None:
     lines = as_toml(config.load(environment={})).splitlines()
-    for name in set(Config.__struct_fields__) - {"model", "preload"}:
+    for name in set(Config.__struct_fields__) - {"model", "route", "preload"}:
         (line,) = [line for line in lines if line.startswith(f"{name} = ")]
         assert line.endswith("# default")
     assert any(line.startswith("# preload is left out") for line in lines)

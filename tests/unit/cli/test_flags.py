@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from maskbus import config
+from maskbus import config, documented
 from maskbus.cli import flags
 from maskbus.config import Config, ConfigError
 
@@ -30,9 +30,9 @@ def test_every_field_but_the_tables_has_a_flag() -> None:
 
 
 def test_every_field_is_documented() -> None:
-    documented = flags.documented()
-    assert set(documented) == set(Config.__struct_fields__)
-    assert all(text.endswith(".") for text in documented.values())
+    found = documented.of(Config)
+    assert set(found) == set(Config.__struct_fields__)
+    assert all(text.endswith(".") for text in found.values())
 
 
 def test_help_names_every_default_and_survives_formatting() -> None:

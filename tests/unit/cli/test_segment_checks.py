@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from maskbus.cli import connection, main, own_node, segment
+from maskbus.cli import connection, main, own_node, segment_photo
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_mask_is_what_is_not_black(photo: Path) -> None:
     grey = np.zeros((40, 60), np.uint8)
     grey[3, 4], grey[5, 6] = 1, 255
     Image.fromarray(grey).save("mask.png")
-    mask = segment.read_mask("mask.png", segment.read_photo("photo.png"))
+    mask = segment_photo.read_mask("mask.png", segment_photo.read_photo("photo.png"))
     assert mask.dtype == np.bool_
     assert mask.sum() == 2
     assert mask[3, 4]

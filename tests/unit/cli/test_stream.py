@@ -13,7 +13,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from maskbus.adapters.sources.source import Captured
-from maskbus.cli import connection, main, own_node, stream_counts, stream_names, stream_overlay, stream_prompt
+from maskbus.cli import connection, main, own_node, parser, stream_counts, stream_names, stream_overlay, stream_prompt
 from maskbus.cli.failure import CommandFailed
 from maskbus.cli.stream_dataset import StreamDataset
 from maskbus.cli.stream_targets import bgr
@@ -57,7 +57,8 @@ def square(at: int, side: int = 20) -> np.ndarray:
 
 
 def arguments(**given: Any) -> argparse.Namespace:
-    plain = {"points": [], "boxes": [], "texts": None, "track": False, "policy": None, "max_fps": None, "max_age": None}
+    """Return what the command line makes of no flags at all, and of these."""
+    plain = vars(parser.build().parse_args(["stream", "clip.mp4"]))
     return argparse.Namespace(**{**plain, **given})
 
 
@@ -69,6 +70,14 @@ def test_prompts() -> None:
     assert stream_prompt.prompt(arguments(points=points)) == shown
     assert stream_prompt.prompt(arguments(boxes=[one, two])) == {"boxes": [one, two]}
     assert stream_prompt.prompt(arguments(texts=["a cup"])) == {"text": ["a cup"]}
+    asked = arguments(texts=["a cup"], negative_texts=["a saucer"], top=2, max_side=640, post={"smooth": 2.0})
+    assert stream_prompt.prompt(asked) == {
+        "text": ["a cup"],
+        "negative_text": ["a saucer"],
+        "text_options": {"select": "top", "top": 2},
+        "max_side": 640,
+        "post": {"smooth": 2.0},
+    }
     tracked = stream_prompt.prompt(arguments(points=points, boxes=[one], track=True))
     assert tracked == {"track": True, "objects": {1: {**shown, "box": one}}}
     tracked = stream_prompt.prompt(arguments(boxes=[one, two], track=True))
@@ -81,6 +90,10 @@ def test_prompts() -> None:
         ({"points": [(1, 2, 1)], "boxes": [(1, 2, 3, 4)] * 2}, "one box at most"),
         ({"track": True}, "--track needs"),
         ({"track": True, "points": [(1, 2, 1)], "texts": ["a cup"]}, "not by --text"),
+        ({"track": True, "points": [(1, 2, 1)], "max_side": 640}, "--max-side does not go with --track"),
+        ({"track": True, "points": [(1, 2, 1)], "post": {"min_area": 5}}, "min_area does not go with --track"),
+        ({"points": [(1, 2, 1)], "threshold": 0.5}, "--threshold goes with --text"),
+        ({"negative_texts": ["a cup"]}, "--not goes with --text"),
     ],
 )
 def test_prompts_that_do_not_go_together(given: dict[str, Any], words: str) -> None:

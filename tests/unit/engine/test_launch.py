@@ -35,7 +35,7 @@ def launchers():
 def test_a_worker_lives_until_its_line_is_closed(launcher, tmp_path):
     connection, body = launcher.start(WorkerSpec(1, "m", ECHO))
     channel, word = first_word(connection, hello(tmp_path))
-    assert word == {"type": "ready", "batch": 1}
+    assert word == {"type": "ready", "batch": 1, "weights": ""}
     assert body.ended() is None
     assert not body.wait(0.0)
     channel.close()

@@ -115,7 +115,7 @@ def failure(call, *arguments):
 
 
 def request(**fields):
-    return frames.decode_request({"maskbus": "1.3", "op": "segment", "image": {"image_id": "a"}, **fields})
+    return frames.decode_request({"maskbus": "1.4", "op": "segment", "image": {"image_id": "a"}, **fields})
 
 
 def test_no_frames_are_malformed():
@@ -168,7 +168,7 @@ def test_any_value_of_a_field_is_a_message_or_a_wire_error(kind):
     check()
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.3", "1.99"])
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.3", "1.4", "1.99"])
 def test_every_minor_is_read(version):
     assert request(maskbus=version).maskbus == version
 
@@ -177,7 +177,7 @@ def test_every_minor_is_read(version):
 def test_another_major_is_answered_with_the_versions_spoken(version):
     error = refused(lambda: request(maskbus=version))
     assert (error.code, error.path) == ("unsupported_version", "maskbus")
-    assert error.detail == {"versions": ["1.3"]}
+    assert error.detail == {"versions": ["1.4"]}
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_unknown_fields_are_ignored_at_every_depth():
 
 def test_a_reply_may_have_encodings_of_a_later_minor():
     plain = {
-        "maskbus": "1.3",
+        "maskbus": "1.4",
         "reply": "segment",
         "model": "m",
         "width": 1,

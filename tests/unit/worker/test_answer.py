@@ -152,7 +152,7 @@ def test_each_encoding_is_made_once_for_all_outputs(monkeypatch):
         real = answer._BLOBS[name]
         monkeypatch.setitem(answer._BLOBS, name, lambda mask, name=name, real=real: made.append(name) or real(mask))
     monkeypatch.setattr(mask_source.rle, "encode_window", lambda *_: made.append("rle") or "counts")
-    monkeypatch.setattr(answer.polygon, "encode", lambda mask: made.append("polygon") or [])
+    monkeypatch.setattr(answer.polygon, "encode", lambda mask, **_: made.append("polygon") or [])
     labels = np.zeros((HEIGHT, WIDTH), np.uint8)
     monkeypatch.setattr(answer.label_map, "encode_windows", lambda *_: made.append("labels") or labels)
     encoder = MasksEncoder(AnsweredMasks(two_masks()), an_image)

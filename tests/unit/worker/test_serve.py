@@ -133,7 +133,7 @@ def test_life(start):
             closed.set()
 
     worker = start(Mine)
-    assert worker.receive() == ({"type": "ready", "batch": 1}, [])
+    assert worker.receive() == ({"type": "ready", "batch": 1, "weights": ""}, [])
     message, payload = worker.ask()
     assert (message["type"], message["outputs"]) == ("done", [["", 1]])
     reply = reply_of(payload)

@@ -1,0 +1,120 @@
+"""Routes: which models a request may be answered by, and which of them are left out because they keep failing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from maskbus.config import AUTO, Config, RouteConfig
+from maskbus.scheduler import Breaker
+from maskbus_wire.errors import WireError
+from maskbus_wire.replies import RouteInfo
+from maskbus_wire.requests import Work
+
+_COUNTS = frozenset({"worker_died", "out_of_memory", "internal", "model_unavailable"})
+"""Errors that say that something is wrong with a model. That it is slow is another thing, see `Routes.failed`."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The models of one request, and when the next one is tried."""
+
+    models: tuple[str, ...]
+    min_predicted_iou: float
+    share: float | None
+
+
+class Routes:
+    """Know the routes, and how each model has fared of late."""
+
+    def __init__(self, config: Config, models: Mapping[str, object]) -> None:
+        """Begin with all models in.
+
+        Args:
+            config: Has the routes.
+            models: Those that the node offers: a model goes before a route of the same name.
+        """
+        self._config = config
+        self._routes: dict[str, RouteConfig] = {"auto": AUTO, **config.route}
+        self._models = models
+        self._breakers: dict[str, Breaker] = {}
+
+    def plan(self, model: str, request: Work | None = None) -> Plan | None:
+        """Return what is to be tried, or None where one model is meant.
+
+        Args:
+            model: As the request names it.
+            request: It, where it may bring a route of its own.
+
+        Raises:
+            WireError: where the request contradicts itself.
+        """
+        own = request.route if request is not None else None
+        route = None if model in self._models else self._routes.get(model)
+        if own is None:
+            if route is None:
+                return None
+            return Plan(tuple(route.models), route.min_predicted_iou, route.share)
+        if own.models and model:
+            raise WireError("invalid_value", "A request with models of its own names none in model.", "model")
+        if model and route is None:
+            raise WireError(
+                "invalid_value", f"{model[:64]!r} is no route; there is {', '.join(self._routes)}.", "model"
+            )
+        route = route or self._routes["auto"]
+        return Plan(
+            tuple(own.models or route.models),
+            route.min_predicted_iou if own.min_predicted_iou is None else own.min_predicted_iou,
+            route.share if own.share is None else own.share,
+        )
+
+    def describe(self) -> list[RouteInfo]:
+        """Return all routes for the operation `describe`."""
+        return [
+            RouteInfo(
+                name=name, models=list(route.models), min_predicted_iou=route.min_predicted_iou, share=route.share
+            )
+            for name, route in self._routes.items()
+            if name not in self._models
+        ]
+
+    def left_out(self, model: str, now: float) -> str:
+        """Return why a model is left out now, as a sentence; empty where it is not."""
+        breaker = self._breakers.get(model)
+        if breaker is None or breaker.may_try(now):
+            return ""
+        seconds = breaker.left_out(now)
+        return f"It has failed too often; it is left out for {seconds:.0f} s more." if seconds else "It is on trial."
+
+    def seconds_left_out(self, model: str, now: float) -> float:
+        """Return for how many seconds a model is still left out."""
+        breaker = self._breakers.get(model)
+        return 0.0 if breaker is None else breaker.left_out(now)
+
+    def begin(self, model: str, now: float) -> None:
+        """Note that a route is asking a model."""
+        if model in self._breakers:
+            self._breakers[model].begin(now)
+
+    def succeeded(self, model: str) -> None:
+        """Note that a model has answered."""
+        if model in self._breakers:
+            self._breakers[model].succeeded()
+
+    def failed(self, model: str, code: str, now: float, *, patient: bool) -> None:
+        """Note that a model has not answered.
+
+        Args:
+            model: The model.
+            code: The error.
+            now: Monotonic seconds.
+            patient: Whether the deadline was the node's own: whoever is in a hurry says nothing about the model.
+        """
+        if code in _COUNTS or (code == "deadline_exceeded" and patient):
+            breaker = self._breakers.get(model)
+            if breaker is None:
+                breaker = Breaker(self._config.breaker_failures, self._config.breaker_pause_s)
+                self._breakers[model] = breaker
+            breaker.failed(now)
+        elif model in self._breakers:
+            self._breakers[model].came_to_nothing()

@@ -1,0 +1,187 @@
+"""Requests that ask for a route: one model after the other is asked, until one answers well enough."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from maskbus.node.admission import Admission
+from maskbus.node.routes import Plan, Routes
+from maskbus.scheduler import GOES_ON, Job, ModelQueue, Trial
+from maskbus_wire import frames
+from maskbus_wire.errors import WireError
+from maskbus_wire.frames import Envelope
+from maskbus_wire.requests import Segment, Work
+
+Frame = bytes | bytearray | memoryview
+Deliver = Callable[["Answered"], None]
+Refuse = Callable[[Any, Envelope, WireError], None]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a worker, or what was kept, has to say to a job."""
+
+    job: Job
+    control: Mapping[str, Any]
+    payload: list[Frame]
+    worker: int | None
+    """Number of the worker; None where none was needed."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request as it came."""
+
+    request: Work
+    envelope: Envelope
+    attachments: Sequence[bytes | memoryview]
+    route: Any
+    received: float
+
+
+class Trials:
+    """Ask the next model when one has failed or fallen short; answer for all of them when none is left."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        admission: Admission,
+        queues: Mapping[str, ModelQueue],
+        start: Callable[[Job], None],
+        deliver: Deliver,
+        refuse: Refuse,
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            routes: Knows which models are left out.
+            admission: Makes jobs.
+            queues: What waits for each model.
+            start: Begins with a job. It raises WireError where that cannot be.
+            deliver: Sends an answer.
+            refuse: Sends an error along a route.
+        """
+        self._routes = routes
+        self._admission = admission
+        self._queues = queues
+        self._start = start
+        self._deliver = deliver
+        self._refuse = refuse
+
+    def begin(
+        self,
+        plan: Plan,
+        request: Work,
+        envelope: Envelope,
+        attachments: Sequence[bytes | memoryview],
+        route: Any,
+        deadline: float,
+    ) -> None:
+        """Ask the first model that can be asked. WireError where the request itself is wrong."""
+        asked = _Asked(request, envelope, attachments, route, time.monotonic())
+        trial = Trial(deque(plan.models), deadline, plan.min_predicted_iou, plan.share, asked)
+        self._next(trial)
+
+    def is_enough(self, answered: Answered) -> bool:
+        """Tell whether a job's answer is good enough. If not, the next model is being asked, or the best is delivered.
+
+        Where it is not, the job is this class's own from here on: it is finished when it is of no use any more.
+        """
+        trial = answered.job.trial
+        assert trial is not None
+        best = answered.control.get("best")
+        if answered.job.message["op"] == "embed" or trial.accepts(best):
+            return True
+        answered.job.answered = True
+        dropped = trial.fell_short(best, answered, time.monotonic())
+        if dropped is not None:
+            dropped.job.finish()
+        self._go_on(trial)
+        return False
+
+    def failed(self, job: Job, error: WireError) -> None:
+        """Ask the next model after one has failed; answer where the error is the request's own, or none is left."""
+        trial = job.trial
+        assert trial is not None
+        trial.failed(error.code, error.message, time.monotonic())
+        if error.code in GOES_ON:
+            self._go_on(trial)
+        else:
+            self._end(trial, error)
+
+    def over(self, trial: Trial) -> None:
+        """Let go of what was held for a request that is answered."""
+        trial.finish()
+        if trial.best is not None:
+            trial.best[2].job.finish()
+
+    def _go_on(self, trial: Trial) -> None:
+        try:
+            self._next(trial)
+        except WireError as error:  # what the request names is gone: a kept image, a lease
+            self._end(trial, error)
+
+    def _next(self, trial: Trial) -> None:
+        while True:
+            now = time.monotonic()
+            model = trial.next(now)
+            if model is None:
+                break
+            reason = self._routes.left_out(model, now)
+            if reason:
+                trial.failed("left_out", reason, now)
+                continue
+            try:
+                self._ask(trial, model, now)
+                return
+            except WireError as error:
+                if error.code not in GOES_ON:
+                    trial.finish()
+                    raise
+                trial.failed(error.code, error.message, now)
+        self._conclude(trial)
+
+    def _ask(self, trial: Trial, model: str, now: float) -> None:
+        asked: _Asked = trial.content
+        request = msgspec.structs.replace(asked.request, model=model, route=None)
+        if isinstance(request, Segment):
+            request = msgspec.structs.replace(request, result=None)  # what falls short would be in the slot's way
+        job = self._admission.admit(request, asked.envelope, asked.attachments, self._queues, asked.route)
+        due = trial.due(now)
+        job.trial, job.received, job.deadline = trial, asked.received, due
+        job.own_deadline = asked.request.deadline_ms is not None
+        job.message |= {"received": asked.received, "deadline": due}
+        if trial.let_go is None and job.hold_image is not None:
+            trial.let_go = job.hold_image()  # it must be there still for the next model
+        self._routes.begin(model, now)
+        self._start(job)
+
+    def _conclude(self, trial: Trial) -> None:
+        if trial.best is not None:
+            self._deliver(trial.best[2])
+            return
+        code, sentence = trial.verdict()
+        if time.monotonic() >= trial.deadline:
+            code = "deadline_exceeded"
+        self._end(trial, WireError(code, sentence))
+
+    def _end(self, trial: Trial, error: WireError) -> None:
+        asked: _Asked = trial.content
+        detail = {**error.detail, "tried": trial.tried}
+        self._refuse(asked.route, asked.envelope, WireError(error.code, error.message, error.path, **detail))
+        self.over(trial)
+
+
+def told(answered: Answered) -> list[Frame]:
+    """Return the frames of an answer, the requester's first, with the models that were tried before in the header."""
+    trial, payload = answered.job.trial, answered.payload
+    others = [] if trial is None else [one for one in trial.tried if one.model != answered.job.model]
+    if not others:
+        return payload
+    return [frames.amend(payload[0], {"tried": [msgspec.to_builtins(one) for one in others]}), *payload[1:]]

@@ -1,0 +1,73 @@
+"""Smooth outlines.
+
+The mask is blurred by a Gaussian, and what is above one half is the new mask. A straight edge stays where it is,
+corners are rounded inwards and outwards alike: areas neither grow nor shrink on the whole. Blurring and thresholding
+again and again moves an outline by its curvature (Merriman, Bence, Osher 1992); this is one such step.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+BoolArray = npt.NDArray[np.bool_]
+Sides = tuple[bool, bool, bool, bool]
+"""Of an array's left, top, right and bottom."""
+
+
+def smoothed(mask: BoolArray, reach: float, cut: Sides = (False, False, False, False)) -> BoolArray:
+    """Return a mask (h, w) with its outline smoothed over `reach` pixels to either side.
+
+    The outline moves by no more than that: each pixel of the mask has one within `reach` pixels that is in the new
+    mask too, and the same holds for the background. What is too thin for it stays as it is, in one piece: a wire, a
+    small part, a gap, a hole. So no part vanishes, and no hole is closed; that is not what smoothing is for.
+
+    Args:
+        mask: Around it is background, except where it is cut off by the image's border. The new mask is within its box.
+        reach: In pixels: two standard deviations of the Gaussian, which ends there.
+        cut: Where that border is. The mask is taken to go on beyond it as it is there.
+    """
+    import cv2
+
+    if mask.size == 0:
+        return mask
+    left, top, right, bottom = (int(not side) for side in cut)
+    padded = np.pad(mask, ((top, bottom), (left, right)))
+    size = 2 * math.ceil(reach) + 1
+    blurred = cv2.GaussianBlur(
+        padded.astype(np.float32), (size, size), reach / 2, sigmaY=reach / 2, borderType=cv2.BORDER_REPLICATE
+    )
+    smooth: BoolArray = blurred > 0.5
+    kept = smooth & padded
+    lost = _far(padded & ~smooth, kept, reach)
+    gained = _far(smooth & ~padded, ~(smooth | padded), reach)
+    if lost is not None:
+        smooth |= lost
+    if gained is not None:
+        smooth &= ~gained
+    height, width = mask.shape
+    return smooth[top : top + height, left : left + width]
+
+
+def _far(changed: BoolArray, unchanged: BoolArray, reach: float) -> BoolArray | None:
+    """Return those pieces of what has changed that lie, in part, further than `reach` from what has not.
+
+    None where there are no such pieces.
+    """
+    import cv2
+
+    if not changed.any():
+        return None
+    if not unchanged.any():
+        return changed
+    distance = cv2.distanceTransform((~unchanged).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    far = changed & (distance > reach)
+    if not far.any():
+        return None
+    _, labels = cv2.connectedComponents(changed.view(np.uint8), connectivity=8)
+    there = np.zeros(int(labels.max()) + 1, np.bool_)
+    there[labels[far]] = True
+    pieces: BoolArray = there[labels]
+    return pieces
