@@ -20,37 +20,47 @@ REFUSED = """
 content-box-above content-box-outside content-logits-nan content-logits-size content-mask-bits-size
 content-mask-raw-size content-mask-rle-noise content-mask-rle-size content-other-format content-point-below
 content-point-left content-point-right content-raw-empty content-raw-long content-raw-short content-step-short
-everything-box-nms-thresh-high everything-box-nms-thresh-low everything-crop-n-layers-high
-everything-crop-n-layers-low everything-crop-n-points-downscale-factor-high
-everything-crop-n-points-downscale-factor-low everything-crop-nms-thresh-high everything-crop-nms-thresh-low
-everything-crop-overlap-ratio-high everything-crop-overlap-ratio-low everything-encoding-twice everything-grid
-everything-grid-of-preset everything-logits everything-max-masks-high everything-max-masks-low everything-min-area-low
-everything-min-mask-region-area-low everything-offset-infinite everything-offset-zero everything-overlap-whole
-everything-points-per-batch-high everything-points-per-batch-low everything-points-per-side-high
-everything-points-per-side-low everything-pred-iou-thresh-high everything-pred-iou-thresh-low everything-publish-colon
+everything-box-nms-thresh-high everything-box-nms-thresh-low everything-crop-n-layers-high everything-crop-n-layers-low
+everything-crop-n-points-downscale-factor-high everything-crop-n-points-downscale-factor-low
+everything-crop-nms-thresh-high everything-crop-nms-thresh-low everything-crop-overlap-ratio-high
+everything-crop-overlap-ratio-low everything-encoding-twice everything-grid everything-grid-of-preset everything-logits
+everything-max-masks-high everything-max-masks-low everything-min-area-low everything-min-mask-region-area-low
+everything-offset-infinite everything-offset-zero everything-overlap-whole everything-points-per-batch-high
+everything-points-per-batch-low everything-points-per-side-high everything-points-per-side-low
+everything-pred-iou-thresh-high everything-pred-iou-thresh-low everything-publish-colon
 everything-stability-score-offset-high everything-stability-score-offset-low everything-stability-score-thresh-high
 everything-stability-score-thresh-low everything-threshold-nan image-file-pixels image-file-width image-pixels
-image-step-file image-step-huge image-step-small image-width-large image-width-zero prompt-box-infinite prompt-box-nan
-prompt-box-no-width prompt-box-x-order prompt-box-y-order prompt-boxes-and-points prompt-boxes-many
-prompt-label-negative prompt-label-two prompt-labels-alone prompt-labels-long prompt-labels-short
-prompt-logits-shape-large prompt-logits-shape-zero prompt-mask-counts prompt-mask-no-bytes prompt-mask-rle-bytes
-prompt-mask-rle-no-counts prompt-negative-empty prompt-negative-long prompt-negative-many prompt-negative-text-alone
-prompt-point-infinite prompt-point-minus-infinite prompt-point-nan prompt-points-many prompt-text-blank
-prompt-text-empty prompt-text-long prompt-text-many stream-close-long stream-close-name stream-frame-frame-id-long
-stream-frame-held stream-frame-long stream-frame-name stream-frame-slot stream-name-colon stream-name-control
-stream-name-empty stream-name-line stream-name-no-break-space stream-name-slash stream-name-space stream-object-box
-stream-object-boxes stream-object-by-text stream-object-empty-prompt stream-object-high stream-object-labels
-stream-object-mask-box stream-object-mask-counts stream-object-mask-points stream-object-negative
-stream-object-no-prompt stream-object-point stream-objects-many stream-objects-twice stream-open-deadline-ms-high
-stream-open-deadline-ms-negative stream-open-deadline-ms-zero stream-open-encoding-twice stream-open-id-long
-stream-open-idle-ms-high stream-open-idle-ms-negative stream-open-idle-ms-zero stream-open-long stream-open-mask
-stream-open-max-age-ms-high stream-open-max-age-ms-negative stream-open-max-age-ms-zero stream-open-model-long
-stream-open-objects stream-open-prompt stream-open-prompt-labels stream-open-rate stream-open-rate-every
-stream-open-rate-high stream-open-rate-infinite stream-open-rate-nan stream-open-rate-negative stream-open-rate-zero
-stream-open-sample stream-open-track-prompt stream-open-waiting-many stream-open-waiting-none
+image-step-file image-step-huge image-step-small image-width-large image-width-zero max-side-everything max-side-large
+max-side-negative max-side-small post-everything post-fill-holes-low post-max-contours-high post-max-contours-low
+post-max-error-high post-max-error-infinite post-max-error-low post-min-area-low post-remove-islands-low
+post-smooth-high post-smooth-low post-smooth-nan prompt-box-infinite prompt-box-nan prompt-box-no-width
+prompt-box-x-order prompt-box-y-order prompt-boxes-and-points prompt-boxes-many prompt-label-negative prompt-label-two
+prompt-labels-alone prompt-labels-long prompt-labels-short prompt-logits-shape-large prompt-logits-shape-zero
+prompt-mask-counts prompt-mask-no-bytes prompt-mask-rle-bytes prompt-mask-rle-no-counts prompt-negative-empty
+prompt-negative-long prompt-negative-many prompt-negative-text-alone prompt-point-infinite prompt-point-minus-infinite
+prompt-point-nan prompt-points-many prompt-text-blank prompt-text-empty prompt-text-long prompt-text-many route-embed
+route-everything route-iou-high route-iou-infinite route-iou-low route-iou-nan route-many route-name-empty
+route-name-long route-name-twice route-share-high route-share-minus-zero route-share-nan route-share-negative
+route-share-zero stream-close-long stream-close-name stream-frame-frame-id-long stream-frame-held stream-frame-long
+stream-frame-name stream-frame-slot stream-name-colon stream-name-control stream-name-empty stream-name-line
+stream-name-no-break-space stream-name-slash stream-name-space stream-object-box stream-object-boxes
+stream-object-by-text stream-object-empty-prompt stream-object-high stream-object-labels stream-object-mask-box
+stream-object-mask-counts stream-object-mask-points stream-object-negative stream-object-no-prompt stream-object-point
+stream-objects-many stream-objects-twice stream-open-deadline-ms-high stream-open-deadline-ms-negative
+stream-open-deadline-ms-zero stream-open-encoding-twice stream-open-id-long stream-open-idle-ms-high
+stream-open-idle-ms-negative stream-open-idle-ms-zero stream-open-long stream-open-mask stream-open-max-age-ms-high
+stream-open-max-age-ms-negative stream-open-max-age-ms-zero stream-open-max-side stream-open-model-long
+stream-open-objects stream-open-post stream-open-prompt stream-open-prompt-labels stream-open-rate
+stream-open-rate-every stream-open-rate-high stream-open-rate-infinite stream-open-rate-nan stream-open-rate-negative
+stream-open-rate-zero stream-open-sample stream-open-text-options stream-open-top stream-open-track-max-side
+stream-open-track-min-area stream-open-track-prompt stream-open-waiting-many stream-open-waiting-none
 stream-open-waiting-unused stream-update-age-high stream-update-age-negative stream-update-encoding-twice
 stream-update-long stream-update-mask stream-update-name stream-update-object stream-update-object-negative
-stream-update-prompt stream-update-rate-nan stream-update-rate-zero stream-update-remove-many value-deadline-long
+stream-update-prompt stream-update-rate-nan stream-update-rate-zero stream-update-remove-many text-options-cosine-high
+text-options-cosine-low text-options-margin-nan text-options-margin-negative text-options-margin-wide
+text-options-no-prompt text-options-no-text text-options-softmax-high text-options-softmax-low
+text-options-threshold-nan text-options-threshold-top text-options-top-cosine text-options-top-many
+text-options-top-negative text-options-top-unsaid text-options-top-zero text-options-unsaid-low value-deadline-long
 value-deadline-negative value-deadline-zero value-encoding-twice value-frame-id-long value-id-long value-image-id-long
 value-model-long value-publish-colon value-publish-empty value-publish-long value-release-long value-stream-long
 value-target-empty value-target-long

@@ -94,6 +94,9 @@ public:
         options.frame_deadline = milliseconds("deadline_ms");
         options.always = get<bool>("always");
         options.idle = milliseconds("idle_ms");
+        options.max_side = get<std::int64_t>("max_side");
+        options.post = post();
+        options.text_options = text_options();
         if (const Object* found = fields_.find("options")) {
             options.options = own_options(*found);
         }
@@ -130,6 +133,7 @@ public:
     template <class Options>
     void work(Options& options) {
         options.model = get<std::string>("model");
+        options.route = route();
         options.lane = named(get<std::string>("lane", "interactive"),
                              {maskbus::Lane::interactive, maskbus::Lane::stream, maskbus::Lane::batch});
         options.stamp = get<std::optional<std::int64_t>>("stamp");
@@ -143,6 +147,9 @@ public:
         options.encodings = encodings(get<std::vector<std::string>>("encodings", {"rle"}));
         options.keep = get<bool>("keep");
         options.publish = get<std::optional<std::string>>("publish");
+        options.fresh = get<bool>("fresh");
+        options.max_side = get<std::int64_t>("max_side");
+        options.post = post();
         if (get<bool>("inline")) {
             throw Unsayable{"bytes of the reply in its header"};
         }
@@ -185,6 +192,7 @@ public:
         work(options);
         masks_wanted(options);
         options.multimask = get<bool>("multimask");
+        options.text_options = text_options();
         if (const Object* found = fields_.find("options")) {
             options.options = own_options(*found);
         }
@@ -256,6 +264,62 @@ private:
         prompt.text = get<std::vector<std::string>>(fields, "text");
         prompt.negative_text = get<std::vector<std::string>>(fields, "negative_text");
         return prompt;
+    }
+
+    std::optional<maskbus::Route> route() {
+        if (fields_.find("route") == nullptr) {
+            return std::nullopt;
+        }
+        const Fields fields = inner(fields_, "route");
+        maskbus::Route route;
+        fields.optional("models", route.models);
+        fields.optional("min_predicted_iou", route.min_predicted_iou);
+        fields.optional("share", route.share);
+        require_sound();
+        return route;
+    }
+
+    std::optional<maskbus::PostProcessing> post() {
+        if (fields_.find("post") == nullptr) {
+            return std::nullopt;
+        }
+        const Fields fields = inner(fields_, "post");
+        maskbus::PostProcessing post;
+        fields.optional("fill_holes", post.fill_holes);
+        fields.optional("remove_islands", post.remove_islands);
+        fields.optional("smooth", post.smooth);
+        fields.optional("min_area", post.min_area);
+        fields.optional("max_contours", post.max_contours);
+        fields.optional("max_error", post.max_error);
+        require_sound();
+        return post;
+    }
+
+    std::optional<maskbus::TextOptions> text_options() {
+        using maskbus::TextBackground;
+        using maskbus::TextCombine;
+        using maskbus::TextSelect;
+        if (fields_.find("text_options") == nullptr) {
+            return std::nullopt;
+        }
+        const Fields fields = inner(fields_, "text_options");
+        maskbus::TextOptions options;
+        options.select = maybe_named(fields, "select", {TextSelect::softmax, TextSelect::cosine, TextSelect::top});
+        fields.optional("threshold", options.threshold);
+        fields.optional("top", options.top);
+        options.combine = maybe_named(fields, "combine", {TextCombine::each, TextCombine::whole});
+        options.background =
+            maybe_named(fields, "background",
+                        {TextBackground::black, TextBackground::mean, TextBackground::blur, TextBackground::keep});
+        fields.optional("margin", options.margin);
+        require_sound();
+        return options;
+    }
+
+    template <class Enum>
+    std::optional<Enum> maybe_named(const Fields& fields, const char* name, std::initializer_list<Enum> all) {
+        const auto word = get<std::optional<std::string>>(fields, name);
+        return word ? std::optional<Enum>(named(*word, all)) : std::nullopt;
     }
 
     std::vector<maskbus::TrackedObject> objects() {

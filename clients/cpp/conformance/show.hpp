@@ -59,6 +59,18 @@ inline Json json(const maskbus::Tensor& value) {
             {"dtype", names[static_cast<int>(value.dtype)]}};
 }
 
+inline Json json(const maskbus::Attempt& value) {
+    return {{"model", value.model}, {"code", value.code}, {"message", value.message}, {"ms", value.ms}};
+}
+
+inline Json json(const maskbus::TextScore& value) {
+    return {{"text", value.text},
+            {"masks", value.masks},
+            {"proposals", value.proposals},
+            {"similarity", json(value.similarity)},
+            {"probability", json(value.probability)}};
+}
+
 inline Json json(const maskbus::ErrorReply& value) {
     return {{"id", value.id},
             {"code", value.code},
@@ -66,6 +78,7 @@ inline Json json(const maskbus::ErrorReply& value) {
             {"path", value.path},
             {"queue_length", json(value.queue_length)},
             {"versions", json(value.versions)},
+            {"tried", json(value.tried)},
             {"stamp", json(value.stamp)},
             {"frame_id", json(value.frame_id)},
             {"stream", json(value.stream)},
@@ -85,6 +98,8 @@ inline Json json(const maskbus::Embedded& value) {
             {"stream", json(value.stream)},
             {"seq", json(value.seq)},
             {"notes", json(value.notes)},
+            {"tried", json(value.tried)},
+            {"reused", value.reused},
             {"embedding_bytes", value.embedding_bytes}};
 }
 
@@ -127,20 +142,35 @@ inline Json json(const maskbus::Model& value) {
             {"everything", value.everything},
             {"tracks", value.tracks},
             {"device", value.device},
-            {"default", value.is_default}};
+            {"default", value.is_default},
+            {"default_for_text", value.default_for_text}};
+}
+
+inline Json json(const maskbus::RouteInfo& value) {
+    return {{"name", value.name},
+            {"models", json(value.models)},
+            {"min_predicted_iou", value.min_predicted_iou},
+            {"share", json(value.share)}};
 }
 
 inline Json json(const maskbus::Models& value) {
     return {{"id", value.id},
             {"models", json(value.models)},
             {"image_encodings", json(value.image_encodings)},
-            {"limits", json(value.limits)}};
+            {"limits", json(value.limits)},
+            {"routes", json(value.routes)}};
 }
 
 inline Json json(const maskbus::ModelStatistics& value) {
     return {{"name", value.name},         {"queued", json(value.queued)}, {"running", value.running},
             {"answered", value.answered}, {"errors", json(value.errors)}, {"rate", value.rate},
-            {"p50_ms", value.p50_ms},     {"p99_ms", value.p99_ms}};
+            {"p50_ms", value.p50_ms},     {"p99_ms", value.p99_ms},       {"left_out_s", value.left_out_s}};
+}
+
+inline Json json(const maskbus::CacheStatistics& value) {
+    return {{"store", value.store},     {"hits", value.hits},           {"misses", value.misses},
+            {"stored", value.stored},   {"evictions", value.evictions}, {"errors", value.errors},
+            {"entries", value.entries}, {"bytes", value.bytes}};
 }
 
 inline Json json(const maskbus::WorkerStatistics& value) {
@@ -178,7 +208,8 @@ inline Json json(const maskbus::Statistics& value) {
             {"rss_bytes", value.rss_bytes},
             {"received", value.received},
             {"rejected", value.rejected},
-            {"unanswerable", value.unanswerable}};
+            {"unanswerable", value.unanswerable},
+            {"cache", json(value.cache)}};
 }
 
 inline Json json(const maskbus::StreamCounts& value) {
@@ -254,6 +285,7 @@ inline Json json(const maskbus::Mask& value) {
             {"stability_score", value.stability_score()},
             {"label", json(value.label())},
             {"similarity", json(value.similarity())},
+            {"probability", json(value.probability())},
             {"point", json(value.point())},
             {"crop_box", json(value.crop_box())},
             {"object_id", json(value.object_id())},
@@ -281,6 +313,8 @@ inline Json json(const maskbus::Segmentation& value) {
             {"stream", json(value.stream())},
             {"seq", json(value.seq())},
             {"notes", json(value.notes())},
+            {"tried", json(value.tried())},
+            {"reused", value.reused()},
             {"masks", json(value.masks())},
             {"encodings", json(value.encodings())},
             {"labels", json(value.labels())},
@@ -289,7 +323,8 @@ inline Json json(const maskbus::Segmentation& value) {
             {"topic", json(value.topic())},
             {"published", json(value.published())},
             {"retained", value.retained()},
-            {"counts", json(value.counts())}};
+            {"counts", json(value.counts())},
+            {"scores", json(value.scores())}};
 }
 
 inline Json json(const maskbus::Progress& value) {

@@ -40,7 +40,8 @@ def add(parser: argparse.ArgumentParser, *, single: bool = True) -> None:
             "--min-iou",
             type=prompt_text.share,
             metavar="X",
-            help="with a route: an answer without a mask of this predicted IoU, 0 to 1, is not good enough",
+            help="an answer without a mask of this predicted IoU, 0 to 1, is not good enough, and the next model of "
+            "the route is tried (default: as the route says; where none is named, it is auto)",
         )
         group.add_argument(
             "--fresh", action="store_true", help="have it computed, even if the node has the same answer already"
@@ -68,8 +69,6 @@ def given(arguments: argparse.Namespace) -> dict[str, Any]:
     names, least = getattr(arguments, "route", None), getattr(arguments, "min_iou", None)
     if names is not None and arguments.model:
         raise CommandFailed("--route names the models, and --model one of them, or another route: give one of the two.")
-    if least is not None and names is None and not arguments.model:
-        raise CommandFailed("--min-iou goes with --route, or with a --model that is a route.")
     if names is not None or least is not None:
         limit = {} if least is None else {"min_predicted_iou": least}
         found["route"] = {"models": names or [], **limit}

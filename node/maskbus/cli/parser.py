@@ -10,6 +10,7 @@ from maskbus.cli import (
     answer_flags,
     everything_flags,
     flags,
+    http_flags,
     prompt_flags,
     prompt_text,
     quantities,
@@ -58,6 +59,7 @@ def build() -> argparse.ArgumentParser:
     _show(commands)
     _top(commands)
     _view(commands)
+    _http(commands)
     _record(commands)
     _replay(commands)
     _config(commands)
@@ -110,12 +112,21 @@ def _serve(commands: Any) -> None:
         "maskbus serve\n"
         "maskbus serve --bind tcp://127.0.0.1:8000 --publish tcp://127.0.0.1:8001 --model grabcut\n"
         "maskbus serve --model mobile-sam --pull\n"
+        "maskbus serve --http 127.0.0.1:5000\n"
         "maskbus serve --config node.toml --queue-length 8",
     )
     parser.add_argument(
         "--pull",
         action="store_true",
         help="first download the weights that the named models lack, checked; see `maskbus models --help`",
+    )
+    parser.add_argument(
+        "--http",
+        type=http_flags.address,
+        nargs="?",
+        const=http_flags.ANYWHERE,
+        metavar="[HOST:]PORT",
+        help=f"serve HTTP as well, as `maskbus http` does (default where none is named: {http_flags.ANYWHERE})",
     )
     flags.add(parser)
 
@@ -311,6 +322,21 @@ def _view(commands: Any) -> None:
     )
     _endpoint(parser)
     view_flags.add(parser)
+
+
+def _http(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "http",
+        "http_command",
+        "serve HTTP in front of a node",
+        "JSON, forms or images in, JSON or PNG out: /segment, /embed, /models, /healthz, /readyz, /metrics, /docs. One "
+        "line on stdout says when it listens, and where. docs/http.md says more. `maskbus serve --http` runs a node "
+        "and this beside it.",
+        "maskbus http\nmaskbus http --listen 127.0.0.1:8080 --endpoint tcp://127.0.0.1:8000",
+    )
+    _endpoint(parser)
+    http_flags.add(parser)
 
 
 def _record(commands: Any) -> None:

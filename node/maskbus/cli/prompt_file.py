@@ -20,7 +20,10 @@ class Row:
 
     where: str
     """Where it stands, for messages: file and line, or the picture's name."""
+    image: str
+    """The picture as it was named."""
     photo: Path
+    """Where it lies."""
     texts: tuple[str, ...]
     negative_texts: tuple[str, ...] = ()
     problem: str = ""
@@ -95,12 +98,13 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
         problem = "It has no prompt."
     elif "\0" in name or not photo.is_file():
         problem = f"There is no picture {photo}."
-    return Row(f"{path}, line {line}", photo, (prompt,) if prompt else (), (unwanted,) if unwanted else (), problem)
+    texts = (prompt,) if prompt else ()
+    return Row(f"{path}, line {line}", name, photo, texts, (unwanted,) if unwanted else (), problem)
 
 
 def several(photos: Sequence[Path], prompts: Sequence[Sequence[str]]) -> list[Row]:
     """Return the rows where each of the prompts is asked of each picture."""
-    return [Row(photo.name, photo, tuple(texts)) for photo in photos for texts in prompts]
+    return [Row(photo.name, str(photo), photo, tuple(texts)) for photo in photos for texts in prompts]
 
 
 def _text(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Bytes and times in words."""
+"""Bytes, times and numbers in words."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def amount(count: float) -> str:
             return f"{count:.0f} {unit}" if count >= 10 or unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} GiB"
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number of things in words, such as "1 mask" or "2 masks"."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from maskbus.cli import tables
+from maskbus.cli.quantities import counted
 from maskbus.cli.segment_answer import Answer
 from maskbus.cli.text_ranking import Proposal, Ranking
 from maskbus_client.errors import NoMask
@@ -30,6 +31,8 @@ def print_report(answer: Answer, files: dict[str, list[str]], *, best: int) -> N
     result, ranking = answer.result, answer.ranking
     if ranking is not None and ranking.proposals:
         tables.console().print(ranking_table(ranking, result, best))
+        if len(ranking.proposals) > best:
+            print(f"and {len(ranking.proposals) - best} more, less similar")
     # Not by rich: what stands in brackets in a name is part of the name.
     for line in score_lines(result):
         print(line)
@@ -62,33 +65,15 @@ def mask_table(result: Result) -> Table:
 
 def ranking_table(ranking: Ranking, result: Result, best: int) -> Table:
     """Return one row for each of the `best` of a ranking."""
-    table = tables.plain(
-        "#",
-        "",
-        "text",
-        "similarity",
-        "probability",
-        "left",
-        "top",
-        "width",
-        "height",
-        "of the picture",
-        right=[0, *range(3, 10)],
-    )
+    several = len(result.scores) > 1
+    names = ("similarity", "probability", "left", "top", "width", "height", "area", "share")
+    table = tables.plain("#", "", *names, right=[0, *range(2, 10)])
+    if several:
+        table.add_column("text")
     for number, one in enumerate(ranking.proposals[:best], 1):
-        style = "" if one.chosen else "dim"
-        table.add_row(
-            str(number),
-            tables.YES if one.chosen else "",
-            escape(one.label),
-            f"{one.similarity:.3f}",
-            _number(one.probability),
-            *map(str, one.mask.bbox),
-            _share(one.mask, result),
-            style=style,
-        )
-    if len(ranking.proposals) > best:
-        table.add_row("", "", f"[dim]and {len(ranking.proposals) - best} more[/]")
+        cells = [str(number), tables.YES if one.chosen else "", f"{one.similarity:.3f}", _number(one.probability)]
+        cells += [*map(str, one.mask.bbox), str(one.mask.area), _share(one.mask, result)]
+        table.add_row(*cells, *([escape(one.label)] if several else []), style="" if one.chosen else "dim")
     return table
 
 
@@ -97,7 +82,7 @@ def score_lines(result: Result) -> list[str]:
     lines = []
     for score in result.scores:
         if score.masks:
-            found = f"{score.masks} mask{'s' * (score.masks != 1)}, of {score.proposals} that were looked at"
+            found = f"{counted(score.masks, 'mask')}, of {score.proposals} that were looked at"
         elif score.proposals:
             found = (
                 f"nothing; of {score.proposals} masks that were looked at the best has a similarity of "
@@ -111,9 +96,13 @@ def score_lines(result: Result) -> list[str]:
 
 def origin_lines(result: Result) -> list[str]:
     """Return what the node did before it answered, or instead of computing: a line each."""
-    lines = list(result.notes)
-    lines += [f"tried before: {one.model} ({one.code}, {one.ms:.0f} ms): {one.message}" for one in result.tried]
-    return [*lines, "The node had this answer already."] if result.reused else lines
+    return [*detour_lines(result), *(["The node had this answer already."] if result.reused else [])]
+
+
+def detour_lines(result: Result) -> list[str]:
+    """Return what the node did otherwise than asked, and which models did not answer: a line each."""
+    tried = [f"tried before: {one.model} ({one.code}, {one.ms:.0f} ms): {one.message}" for one in result.tried]
+    return [*result.notes, *tried]
 
 
 def timings_line(result: Result, round_trip_ms: float) -> str:

@@ -22,6 +22,7 @@ from maskbus.cli import (
 from maskbus.cli.everything_sources import photos_in
 from maskbus.cli.failure import CommandFailed
 from maskbus.cli.prompt_file import Row
+from maskbus.cli.quantities import counted
 from maskbus.cli.segment_answer import Answer
 from maskbus.cli.segment_photo import read_photo
 from maskbus.cli.segment_table import ResultsTable
@@ -48,6 +49,7 @@ class Session:
     failures: list[str] = field(default_factory=list)
     answers: int = 0
     masks: int = 0
+    reused: int = 0
 
     def run(self, client: Client, settings: dict[str, Any]) -> int:
         """Ask one after the other; return 1 if any has failed.
@@ -60,8 +62,6 @@ class Session:
             MaskbusError: where there is no going on. What was answered by then is written.
         """
         plain: list[dict[str, Any]] = []
-        if self.directory is not None:
-            self.directory.mkdir(exist_ok=True)
         with ResultsTable(None if self.directory is None else self.directory / _TABLE) as table:
             try:
                 with stream_progress.shown(self.title, len(self.rows), self._look) as tick:
@@ -71,18 +71,21 @@ class Session:
                             plain.append(found)
                         tick()
             finally:
-                self._report(plain, table)
+                self._report(plain)
         return 1 if self.failures else 0
 
     def _one(self, client: Client, at: int, row: Row, settings: dict[str, Any], table: ResultsTable) -> dict[str, Any]:
-        names = {"image": str(row.photo), "prompt": list(row.texts), "not": list(row.negative_texts)}
+        names = {"image": row.image, "prompt": list(row.texts), "not": list(row.negative_texts)}
         try:
             if row.problem:
                 raise CommandFailed(row.problem)
             photo = read_photo(row.photo)
             prompt = text_prompt.prompt(self.arguments, row.texts, row.negative_texts)
             answer = segment_answer.ask(client, photo.data, {**prompt, **settings})
-            files = self.targets[at].write(answer, photo, self.arguments.rank) if at in self.targets else {}
+            files: dict[str, list[str]] = {}
+            if self.directory is not None:
+                self.directory.mkdir(exist_ok=True)
+                files = self.targets[at].write(answer, photo, self.arguments.rank)
         except (CommandFailed, MaskbusError, OSError) as error:
             if isinstance(error, (NodeUnreachable, ClientClosed)) or getattr(error, "code", "") in _OF_ALL:
                 raise
@@ -92,6 +95,7 @@ class Session:
             return {**names, "error": words}
         self.answers += 1
         self.masks += len(answer.result)
+        self.reused += answer.result.reused
         table.add(row, answer, files, best=self.arguments.rank)
         if not self.arguments.json:
             self._say(row, answer)
@@ -99,19 +103,20 @@ class Session:
 
     def _say(self, row: Row, answer: Answer) -> None:
         lines = segment_report.score_lines(answer.result) or [f"{len(answer.result)} masks"]
-        for line in [*lines, *segment_report.origin_lines(answer.result)]:
+        for line in [*lines, *segment_report.detour_lines(answer.result)]:
             print(f"{row.photo.name}: {line}", flush=True)
 
     def _look(self) -> tuple[int, str]:
         failed = f", {len(self.failures)} failed" if self.failures else ""
         return self.answers + len(self.failures), f"{self.answers} of {len(self.rows)} answered{failed}"
 
-    def _report(self, plain: list[dict[str, Any]], table: ResultsTable) -> None:
+    def _report(self, plain: list[dict[str, Any]]) -> None:
         if self.arguments.json:
             print(json.dumps(plain, indent=2, ensure_ascii=False))
-        else:
+        elif self.answers or self.failures:
+            there = f", {self.reused} of which the node had already" if self.reused else ""
             failed = f"; {len(self.failures)} failed" if self.failures else ""
-            print(f"Found {self.masks} masks in {self.answers} answers{failed}.")
+            print(f"Found {counted(self.masks, 'mask')} in {counted(self.answers, 'answer')}{there}{failed}.")
             if self.directory is not None:
                 print(f"written: {self.directory}, with {_TABLE}")
         sys.stdout.flush()

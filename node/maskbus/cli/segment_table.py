@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from maskbus.cli.prompt_file import Row
 from maskbus.cli.segment_answer import Answer
@@ -21,14 +21,15 @@ class ResultsTable:
     """One line a proposal of the ranking, the best first. A context manager: what is there by its end is whole."""
 
     def __init__(self, path: Path | None) -> None:
-        """Begin; None: nothing is written. OSError if it cannot be."""
-        self._file = None if path is None else path.open("w", encoding="utf-8", newline="")
-        self._writer = None if self._file is None else csv.DictWriter(self._file, COLUMNS, restval="")
-        if self._writer is not None:
-            self._writer.writeheader()
+        """Begin. The file is made with the first line, and its directory; None: nothing is written."""
+        self._path = path
+        self._file: TextIO | None = None
 
     def add(self, row: Row, answer: Answer, files: Mapping[str, Sequence[str]], *, best: int) -> None:
-        """Add the `best` of an answer; where there is no ranking, its masks; where there are none, one line."""
+        """Add the `best` of an answer; where there is no ranking, its masks; where there are none, one line.
+
+        OSError, here and in `failed`, if it cannot be written.
+        """
         shared = {**_named(row), "model": answer.result.model, "picture": next(iter(files.get("picture", ())), "")}
         if answer.ranking is not None and answer.ranking.proposals:
             lines = [
@@ -66,13 +67,21 @@ class ResultsTable:
             self._file.close()
 
     def _write(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        if self._writer is not None and self._file is not None:
-            self._writer.writerows(lines)
-            self._file.flush()
+        if self._path is None:
+            return
+        first = self._file is None
+        if self._file is None:
+            self._path.parent.mkdir(exist_ok=True)
+            self._file = self._path.open("w", encoding="utf-8", newline="")
+        writer = csv.DictWriter(self._file, COLUMNS, restval="")
+        if first:
+            writer.writeheader()
+        writer.writerows(lines)
+        self._file.flush()
 
 
 def _named(row: Row) -> dict[str, Any]:
-    return {"image": str(row.photo), "prompt": "; ".join(row.texts), "not": "; ".join(row.negative_texts)}
+    return {"image": row.image, "prompt": "; ".join(row.texts), "not": "; ".join(row.negative_texts)}
 
 
 def _place(mask: Mask) -> dict[str, Any]:

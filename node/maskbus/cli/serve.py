@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import os
+from collections.abc import Iterator, Sequence
 
-from maskbus import __version__
-from maskbus.cli import flags, models_command
+from maskbus import __version__, environment_aliases
+from maskbus import config as configuration
+from maskbus.cli import flags, http_command, http_gateway, models_command
 from maskbus.cli.failure import CommandFailed
+from maskbus.cli.http_gateway import Gateway
 from maskbus.cli.long_running import Signals, begin, require_installed
 from maskbus.cli.ready_line import ReadyLine
-from maskbus.config import Config
+from maskbus.config import Config, Effective
 from maskbus.node import Bus, CannotBind
 
 log = logging.getLogger(__name__)
@@ -20,11 +25,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve; return 0 after a clean stop."""
     require_installed()
     signals = Signals()
-    effective = flags.load(arguments)
+    effective, taken = _load(arguments)
     config = effective.config
+    if arguments.http:
+        http_command.require_installed()
+        http_command.check_local(arguments.http, config.allow_remote)
     if arguments.pull:
         models_command.pull_missing(config)
     found = begin(effective, config)
+    for sentence in taken:
+        log.info("%s", sentence)
     if config.default_model not in found.cards:
         log.warning("The default model %s is not offered: requests must name a model.", config.default_model)
     try:
@@ -34,10 +44,45 @@ def run(arguments: argparse.Namespace) -> int:
     signals.running = bus
     bus.wake_on_signals()
     ready = [card.name for card in found.cards.values() if card.ready]
-    print(ReadyLine(__version__, bus.endpoints, bus.publish_endpoints, ready), flush=True)
-    bus.run()
+    with _http(arguments, bus, config) as lines:
+        print(ReadyLine(__version__, bus.endpoints, bus.publish_endpoints, ready), *lines, sep="\n", flush=True)
+        bus.run()
     log.info("Stopped.")
     return 0
+
+
+def _load(arguments: argparse.Namespace) -> tuple[Effective, Sequence[str]]:
+    """Return the configuration, and what there is to say of variables that only mean something with --http."""
+    effective = flags.load(arguments)
+    if not arguments.http:
+        return effective, ()
+    found = environment_aliases.of_node(
+        os.environ, offered=effective.config.models, default_model=effective.config.default_model
+    )
+    given = flags.given(arguments)
+    return configuration.load(file=arguments.config, flags=given, aliases=found.values), found.taken
+
+
+@contextlib.contextmanager
+def _http(arguments: argparse.Namespace, bus: Bus, config: Config) -> Iterator[list[object]]:
+    """Run the gateway beside the node, where one is wanted; yield the lines that say where it is."""
+    if not arguments.http:
+        yield []
+        return
+    try:
+        gateway = Gateway(
+            arguments.http,
+            http_gateway.way_to(bus.endpoints),
+            flags=["--log-level", config.log_level, *(["--allow-remote"] if config.allow_remote else [])],
+            environment=http_gateway.environment(os.environ, config),
+        )
+    except BaseException:
+        bus.close()
+        raise
+    try:
+        yield [gateway.line]
+    finally:
+        gateway.close()
 
 
 def _way_out(problem: str, config: Config) -> str:

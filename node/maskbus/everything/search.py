@@ -25,6 +25,7 @@ from maskbus.interfaces import (
     Handler,
     Image,
     Job,
+    ObjectFinder,
     UnsupportedPrompt,
 )
 
@@ -43,10 +44,11 @@ def search(
 
     With the same weights and settings they are those of the reference generators. Where memory is short, points are
     decoded fewer at a time, then from a coarser grid; where nothing is found, the search is made once more with lower
-    thresholds. Both are said in the answer's notes.
+    thresholds. Both are said in the answer's notes. An `ObjectFinder` is asked for the objects of each part of the image
+    at once: there is no grid, and the job is told of parts instead of points.
 
     Args:
-        handler: Takes points. One that is a `GridDecoder` is many times faster.
+        handler: Takes points. One that is a `GridDecoder` is many times faster, and so is an `ObjectFinder`.
         image: Of any size.
         settings: See `maskbus.everything.preset`.
         job: Is asked between chunks whether to go on, and told what was found.
@@ -106,8 +108,12 @@ class _Search:
     def _once(self, settings: EverythingSettings) -> list[FoundObject]:
         height, width = self.image.height, self.image.width
         parts = crops(height, width, settings)
-        self._tally.begin(sum(len(points(crop, settings)) for crop in parts))
-        kept = [one for crop in parts for one in self._in_crop(crop, settings)]
+        if isinstance(self.handler, ObjectFinder):
+            self._tally.begin(len(parts))
+            kept = [one for crop in parts for one in self._at_once(self.handler, crop, settings)]
+        else:
+            self._tally.begin(sum(len(points(crop, settings)) for crop in parts))
+            kept = [one for crop in parts for one in self._in_crop(crop, settings)]
         if len(parts) > 1:
             # What a smaller crop shows, it shows in more detail.
             scores = [1 / (one.crop_box[2] * one.crop_box[3]) for one in kept]
@@ -122,13 +128,24 @@ class _Search:
         while done < len(grid):
             self.job.check()
             hits, count = chunks.decode(decoder, grid[done:])
-            objects = [_placed(hit, crop, grid[done + hit.point]) for hit in hits]
-            size = self.image.height, self.image.width
-            objects = [one for one in objects if not is_cut_off(one.bbox, crop, *size)]
+            objects = self._whole([_placed(hit, crop, grid[done + hit.point]) for hit in hits], crop)
             kept += [Kept.of(one) for one in objects]
             done += count
             self._tally.add(count, objects)
         return _best(kept, [one.predicted_iou for one in kept], settings.box_nms_thresh)
+
+    def _at_once(self, finder: ObjectFinder, crop: Crop, settings: EverythingSettings) -> list[Kept]:
+        embedding = self._embedding(crop)
+        self.job.check()
+        found = finder.find(embedding, settings, self.job)
+        objects = self._whole([_moved(one, crop) for one in found], crop)
+        self._tally.add(1, objects)
+        kept = [Kept.of(one) for one in objects]
+        return _best(kept, [one.predicted_iou for one in kept], settings.box_nms_thresh)
+
+    def _whole(self, objects: list[FoundObject], crop: Crop) -> list[FoundObject]:
+        """Return the objects that do not seem to go on beyond their crop."""
+        return [one for one in objects if not is_cut_off(one.bbox, crop, self.image.height, self.image.width)]
 
     def _decoder(self, crop: Crop, settings: EverythingSettings) -> tuple[Decoder, Chunks]:
         embedding = self._embedding(crop)
@@ -159,6 +176,17 @@ def _placed(hit: Hit, crop: Crop, point: np.ndarray[tuple[int], np.dtype[np.floa
         predicted_iou=hit.predicted_iou,
         stability_score=hit.stability_score,
         point=(crop.x + float(point[0]), crop.y + float(point[1])),
+        crop_box=crop.box,
+    )
+
+
+def _moved(one: FoundObject, crop: Crop) -> FoundObject:
+    """Return an object of a crop in the image's pixels."""
+    x, y, width, height = one.bbox
+    return replace(
+        one,
+        bbox=(crop.x + x, crop.y + y, width, height),
+        point=(crop.x + one.point[0], crop.y + one.point[1]),
         crop_box=crop.box,
     )
 

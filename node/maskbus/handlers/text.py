@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from maskbus import everything
 from maskbus.handlers.text_choice import Choice, Chosen, choose
@@ -30,6 +31,8 @@ from maskbus.interfaces import (
     UnsupportedPrompt,
 )
 from maskbus.models import clip_recipe
+
+FloatArray = npt.NDArray[np.float32]
 
 
 class TextHandler(Handler):
@@ -118,7 +121,7 @@ class TextHandler(Handler):
             words = ", ".join(sorted(others))
             raise UnsupportedPrompt(f"{self.context.model} takes texts alone, not together with {words}.")
         choice = self._choice.asked(options.text)
-        texts = [self._template.format(text) for text in (*prompt.texts, *prompt.negative_texts)]
+        texts = [self._template.replace("{}", text) for text in (*prompt.texts, *prompt.negative_texts)]
         seen = self._vectors(embedding, choice, job)
         said = self._clip.read(texts) if len(embedding) else np.zeros((len(texts), seen.shape[1]), np.float32)
         similarity = (seen @ said.T).clip(-1, 1)
@@ -130,16 +133,15 @@ class TextHandler(Handler):
         """Give back what the proposals' handler holds."""
         self._proposals.close()
 
-    def _vectors(
-        self, embedding: TextEmbedding, choice: Choice, job: Job
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def _vectors(self, embedding: TextEmbedding, choice: Choice, job: Job) -> FloatArray:
+        """Return the vectors of the proposals, as the choice has them looked at."""
         look = self._look(choice.background, choice.margin)
+        boxes = [one.bbox for one in embedding.proposals]
 
-        def see() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-            boxes = [one.bbox for one in embedding.proposals]
-            return self._clip.see(embedding.rgb, boxes, [one.patch() for one in embedding.proposals], look, job)
+        def patch(one: int) -> npt.NDArray[np.bool_]:
+            return embedding.proposals[one].patch()
 
-        return embedding.vectors(look, see)
+        return embedding.vectors(look, lambda: self._clip.see(embedding.rgb, boxes, patch, look, job))
 
     def _answer(self, embedding: TextEmbedding, chosen: Chosen, texts: Sequence[str], job: Job) -> Masks:
         height, width = embedding.rgb.shape[:2]

@@ -41,7 +41,7 @@ class TextEmbedding:
     def nbytes(self) -> int:
         """Bytes of all of it, with room for as many looks as are ever kept: it does not grow in the cache."""
         runs = sum(one.runs.nbytes for one in self.proposals)
-        return self.rgb.nbytes + runs + 4 * _MOST_LOOKS * self._dimensions * len(self)
+        return int(self.rgb.nbytes) + runs + 4 * _MOST_LOOKS * self._dimensions * len(self)
 
     def vectors(self, look: Hashable, see: Callable[[], FloatArray]) -> FloatArray:
         """Return the masks' vectors (M, D) for a way to look at them; `see` makes them where they are not there."""

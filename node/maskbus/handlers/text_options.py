@@ -30,10 +30,6 @@ def template(context: LoadContext) -> str:
         ModelUnavailable: if it is no such sentence.
     """
     given = context.options.get("template", _TEMPLATE)
-    if (
-        not isinstance(given, str)
-        or given.count("{}") != 1
-        or given.replace("{}", "").strip("{}") != given.replace("{}", "")
-    ):
+    if not isinstance(given, str) or given.count("{}") != 1:
         raise ModelUnavailable(f"model.{context.model}.options.template = {given!r} must be a sentence with one {{}}.")
     return given

@@ -29,7 +29,7 @@ class Proposals:
 
     @classmethod
     def of(cls, context: LoadContext) -> Proposals:
-        """Read it from the options `proposals`, `proposals_options`, `preset` and `settings`. Nothing heavy is imported.
+        """Read it from the options `proposals`, `proposals_options`, `preset` and `settings`; import nothing heavy.
 
         Raises:
             ModelUnavailable: if there is no such handler, it cannot find everything, or runs only by itself.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -57,14 +57,14 @@ class Clip:
         )
 
     def see(
-        self, rgb: UInt8Array, boxes: Sequence[Box], patches: Sequence[BoolArray], look: Look, job: Job
+        self, rgb: UInt8Array, boxes: Sequence[Box], patch: Callable[[int], BoolArray], look: Look, job: Job
     ) -> FloatArray:
         """Return the vectors of N masks of one picture, float32 (N, D), of length 1.
 
         Args:
             rgb: The picture, uint8 (H, W, 3).
             boxes: Of each mask.
-            patches: Each mask inside of its box.
+            patch: Returns the mask with this number inside of its box.
             look: What is shown of each.
             job: Is asked between batches whether to go on.
         """
@@ -73,7 +73,7 @@ class Clip:
             cutter = CropCutter(rgb, self.side, self.recipe.grey, self._device)
             for start, end in batches(len(boxes), _AT_ONCE if self._device == "cpu" else _AT_ONCE_ON_CUDA):
                 job.check()
-                crops = cutter.cut(boxes[start:end], patches[start:end], look)
+                crops = cutter.cut(boxes[start:end], [patch(i) for i in range(start, end)], look)
                 vectors += self._images([(crops - self._mean) / self._deviation])
         return torch.cat(vectors).cpu().numpy() if vectors else np.zeros((0, 0), np.float32)
 

@@ -36,15 +36,15 @@ class Look:
 class CropCutter:
     """Cut masks out of one picture.
 
-    Of each mask, its box with the margin around it, as far as the picture goes, lies in the middle of a square as large
-    as the longer side of that; the square becomes `side` × `side`. Picture and mask are resized each for itself and then
-    mixed: `alpha · picture + (1 - alpha) · background`, alpha being the part of a crop's pixel that the mask covers. The
-    background is black, the mean colour, the picture blurred or the picture itself; beyond the box with its margin,
-    and beyond the picture, it is black with black and the mean colour with all others.
+    Of each mask, its box with the margin around it, as far as the picture goes, lies in the middle of a square as
+    large as the longer side of that; the square becomes `side` × `side`. Picture and mask are resized each for itself
+    and then mixed: `alpha · picture + (1 - alpha) · background`, alpha being the part of a crop's pixel that the mask
+    covers. The background is black, the mean colour, the picture blurred or the picture itself; beyond the box with its
+    margin, and beyond the picture, it is black with black and the mean colour with all others.
 
-    Resizing is bilinear, from a copy of the picture that averages have halved (Williams 1983, Pyramidal Parametrics) as
-    often as it takes to have about as many pixels as the crop: one pass over all crops, whatever their sizes, and none of
-    them aliases.
+    Resizing is bilinear, from a copy of the picture that averages have halved (Williams 1983, Pyramidal Parametrics)
+    as often as it takes to have about as many pixels as the crop: one pass over all crops, whatever their sizes, and
+    none of them aliases.
     """
 
     def __init__(self, rgb: UInt8Array, side: int, mean: Sequence[float], device: str = "cpu") -> None:

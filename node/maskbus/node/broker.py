@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
-import maskbus
 from maskbus.config import Config
 from maskbus.engine.arena import Arena
 from maskbus.engine.catalogue import Catalogue
 from maskbus.engine.local import Engine
 from maskbus.engine.shared_file import SharedFile
 from maskbus.engine.worker_handle import WorkerHandle
-from maskbus.memory import resident_bytes
 from maskbus.node.admission import Admission
 from maskbus.node.choice import Choice
-from maskbus.node.describe import describe_models, limits_of
+from maskbus.node.describe import limits_of
 from maskbus.node.image_intake import ImageIntake
 from maskbus.node.image_store import ImageStore
+from maskbus.node.inquiries import Inquiries
 from maskbus.node.kept_answers import Kept, KeptAnswers
 from maskbus.node.leases import Leases
 from maskbus.node.open_stream import OpenStream
@@ -33,7 +31,7 @@ from maskbus.node.stream_table import StreamTable
 from maskbus.node.tally import Tally
 from maskbus.node.trials import Answered, Trials, told
 from maskbus.results import ResultStore
-from maskbus.scheduler import GOES_ON, Deadlines, Job, ModelQueue, QueueFull, leave_the_rest
+from maskbus.scheduler import Deadlines, Job, ModelQueue, QueueFull, leave_the_rest
 from maskbus_wire import checks, frames, replies, requests
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
@@ -64,11 +62,6 @@ class Broker:
         aside: Aside,
         store: ResultStore | None = None,
     ) -> None:
-        self.name = secrets.token_hex(8)
-        """Random name of this run of the node."""
-        self.endpoints: list[str] = []
-        self.publish_endpoints: list[str] = []
-        self.unanswerable = 0
         self._config = config
         self._limits = limits_of(config)
         self._catalogue = catalogue
@@ -105,10 +98,23 @@ class Broker:
         """Jobs whose answer may be there already."""
         self._running: dict[int, Job] = {}
         self._engine: Engine | None = None
-        self._started = time.monotonic()
         self._stopping = False
-        self._received = 0
-        self._rejected = 0
+        self.about = Inquiries(
+            config,
+            catalogue,
+            self._limits,
+            self._routes,
+            self._images,
+            arena,
+            leases,
+            publisher,
+            store,
+            self._queues,
+            self._running,
+            self._tallies,
+            lambda: self.engine,
+        )
+        """What this node tells of itself."""
 
     @property
     def engine(self) -> Engine:
@@ -137,7 +143,7 @@ class Broker:
             is_local: Tells whether the peer is on this machine.
             listens: Tells whether the peer can be told what it has not asked for.
         """
-        self._received += 1
+        self.about.received += 1
         envelope = Envelope()
         model = stream = ""
         try:
@@ -160,7 +166,7 @@ class Broker:
             else:
                 self._reply(route, frames.encode(self._at_once(request, route)))
         except WireError as error:
-            self._rejected += 1
+            self.about.rejected += 1
             if model in self._catalogue.cards:
                 self._tally(model).error(error.code)
             if stream:
@@ -169,8 +175,8 @@ class Broker:
 
     def malformed(self, route: Any, sentence: str) -> None:
         """Answer a message whose frames are wrong."""
-        self._received += 1
-        self._rejected += 1
+        self.about.received += 1
+        self.about.rejected += 1
         self._refuse(route, Envelope(), WireError("malformed", sentence))
 
     # -- what comes from the clock -------------------------------------------------------------------------------------
@@ -396,29 +402,15 @@ class Broker:
         if self._stopping:
             raise WireError("shutting_down", "The node is stopping.")
         now = time.monotonic()
-        opened = self._opened(request, attachments, now)
-        self.engine.start(opened.model, now)
-        self._reply(route, frames.encode(opened))
-
-    def _opened(
-        self, request: requests.StreamOpen, attachments: Sequence[bytes | memoryview], now: float
-    ) -> replies.StreamOpened:
-        """Begin a stream with its model; or, where it names a route, with the first model of it that can be asked."""
         plan = self._routes.plan(request.model)
         if plan is None:
-            return self._streams.open(request, attachments, now)
-        reasons = []
-        for model in plan.models:
-            reason = self._routes.left_out(model, now)
-            if not reason:
-                try:
-                    return self._streams.open(msgspec.structs.replace(request, model=model), attachments, now)
-                except WireError as error:
-                    if error.code not in GOES_ON - {"busy"}:
-                        raise
-                    reason = error.message
-            reasons.append(f"{model}: {reason.rstrip('.')}")
-        raise WireError("model_unavailable", "; ".join(reasons), "model")
+            opened = self._streams.open(request, attachments, now)
+        else:
+            opened = self._routes.first(
+                plan, lambda model: self._streams.open(replace(request, model=model), attachments, now), now
+            )
+        self.engine.start(opened.model, now)
+        self._reply(route, frames.encode(opened))
 
     def _frame(
         self,
@@ -521,17 +513,6 @@ class Broker:
         worker.submit(job, time.monotonic())
 
     def _at_once(self, request: requests.AnyRequest, route: Any) -> replies.Reply:
-        if isinstance(request, requests.Ping):
-            return replies.Pong(
-                id=request.id,
-                node=self.name,
-                version=maskbus.__version__,
-                uptime_s=time.monotonic() - self._started,
-                endpoints=self.endpoints,
-                publish_endpoints=self.publish_endpoints,
-            )
-        if isinstance(request, requests.Describe):
-            return describe_models(request.id, self._config, self._catalogue, self._limits, self._routes.describe())
         if isinstance(request, requests.StreamList):
             return self._streams.list(request.id, time.monotonic())
         if isinstance(request, requests.StreamClose):
@@ -545,7 +526,8 @@ class Broker:
             if not self._images.release(request.image_id):
                 raise self._intake.no_image(request.image_id, request, "image_id")
             return replies.Released(id=request.id)
-        return self._statistics(request.id)
+        assert isinstance(request, (requests.Ping, requests.Describe, requests.Stats))
+        return self.about.answer(request)
 
     def _cancel(self, target: str, route: Any) -> int:
         waiting = [*self._looking.values(), *(job for queue in self._queues.values() for job in queue)]
@@ -565,36 +547,6 @@ class Broker:
                 self.engine.cancel(job, now)
         return len(own or found)
 
-    def _statistics(self, request_id: str) -> replies.Statistics:
-        now = time.monotonic()
-        running: dict[str, int] = {}
-        for job in self._running.values():
-            running[job.model] = running.get(job.model, 0) + 1
-        return replies.Statistics(
-            id=request_id,
-            node=self.name,
-            version=maskbus.__version__,
-            uptime_s=time.monotonic() - self._started,
-            models=[
-                tally.stats(
-                    name, self._queues[name].lengths(), running.get(name, 0), self._routes.seconds_left_out(name, now)
-                )
-                for name, tally in self._tallies.items()
-            ],
-            workers=self.engine.stats(),
-            topics=self._publisher.stats(),
-            images=len(self._images),
-            shm_bytes=self._arena.reserved,
-            shm_used_bytes=self._arena.used,
-            leases=len(self._leases),
-            leased_bytes=self._leases.nbytes,
-            cache=replies.CacheStats(store="none") if self._store is None else self._store.stats(),
-            rss_bytes=resident_bytes(),
-            received=self._received,
-            rejected=self._rejected,
-            unanswerable=self.unanswerable,
-        )
-
     def _tally(self, model: str) -> Tally:
         tally = self._tallies.get(model)
         if tally is None:
@@ -603,7 +555,7 @@ class Broker:
 
     def _reply(self, route: Any, message: Sequence[Frame]) -> None:
         if not self._send(route, message):
-            self.unanswerable += 1
+            self.about.unanswerable += 1
 
     def _fail(self, job: Job, code: str, message: str, path: str = "", **detail: Any) -> None:
         if job.answered:

@@ -117,8 +117,8 @@ class Bus:
         self.broker = Broker(
             config, catalogue, arena, leases, self._publisher, self._send, self._publish, self._aside.run, store
         )
-        self.broker.endpoints = self._bind(self._requests, config.bind)
-        self.broker.publish_endpoints = self._bind(self._topics, config.publish)
+        self.broker.about.endpoints = self._bind(self._requests, config.bind)
+        self.broker.about.publish_endpoints = self._bind(self._topics, config.publish)
         self._bind_ipc(config)
         launcher = launcher or ProcessLauncher(memory_bytes=config.worker_memory_bytes, log_level=config.log_level)
         engine = LocalEngine(config, catalogue, launcher, instance.path, self)
@@ -129,12 +129,12 @@ class Bus:
     @property
     def endpoints(self) -> list[str]:
         """Where requests can be sent."""
-        return self.broker.endpoints
+        return self.broker.about.endpoints
 
     @property
     def publish_endpoints(self) -> list[str]:
         """Where topics can be subscribed to."""
-        return self.broker.publish_endpoints
+        return self.broker.about.publish_endpoints
 
     def run(self) -> None:
         """Serve until `stop`, then answer what is in flight, and let go of everything."""
@@ -317,8 +317,8 @@ class Bus:
             return
         directory = directories.runtime(config.runtime_dir)
         for made, endpoints, kind in (
-            (self._requests, self.broker.endpoints, "requests"),
-            (self._topics, self.broker.publish_endpoints, "topics"),
+            (self._requests, self.broker.about.endpoints, "requests"),
+            (self._topics, self.broker.about.publish_endpoints, "topics"),
         ):
             path = directory / f"{ports[0]}.{kind}"
             if len(os.fsencode(path)) > 100:

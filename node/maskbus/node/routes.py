@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from maskbus.config import AUTO, Config, RouteConfig
-from maskbus.scheduler import Breaker
+from maskbus.scheduler import GOES_ON, Breaker
 from maskbus_wire.errors import WireError
 from maskbus_wire.replies import RouteInfo
 from maskbus_wire.requests import Work
 
+T = TypeVar("T")
 _COUNTS = frozenset({"worker_died", "out_of_memory", "internal", "model_unavailable"})
 """Errors that say that something is wrong with a model. That it is slow is another thing, see `Routes.failed`."""
 
@@ -67,6 +69,30 @@ class Routes:
             route.min_predicted_iou if own.min_predicted_iou is None else own.min_predicted_iou,
             route.share if own.share is None else own.share,
         )
+
+    def first(self, plan: Plan, ask: Callable[[str], T], now: float) -> T:
+        """Return what the first model says that can be asked.
+
+        Args:
+            plan: The models.
+            ask: Asks one of them; raises WireError where it cannot be asked.
+            now: Monotonic seconds.
+
+        Raises:
+            WireError: `model_unavailable` where none can be asked, or what is wrong with the request itself.
+        """
+        reasons = []
+        for model in plan.models:
+            reason = self.left_out(model, now)
+            if not reason:
+                try:
+                    return ask(model)
+                except WireError as error:
+                    if error.code not in GOES_ON:
+                        raise
+                    reason = error.message
+            reasons.append(f"{model}: {reason.rstrip('.')}")
+        raise WireError("model_unavailable", f"None of the models can be asked. {'; '.join(reasons)}", "model")
 
     def describe(self) -> list[RouteInfo]:
         """Return all routes for the operation `describe`."""

@@ -18,6 +18,9 @@ from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
 from maskbus_wire.requests import Segment, Work
 
+_OVER = frozenset({"cancelled", "shutting_down"})
+"""Errors after which nobody waits for another answer."""
+
 Frame = bytes | bytearray | memoryview
 Deliver = Callable[["Answered"], None]
 Refuse = Callable[[Any, Envelope, WireError], None]
@@ -112,6 +115,8 @@ class Trials:
         trial.failed(error.code, error.message, time.monotonic())
         if error.code in GOES_ON:
             self._go_on(trial)
+        elif trial.best is not None and error.code not in _OVER:
+            self._conclude(trial)  # another model could do with the request
         else:
             self._end(trial, error)
 
@@ -125,7 +130,10 @@ class Trials:
         try:
             self._next(trial)
         except WireError as error:  # what the request names is gone: a kept image, a lease
-            self._end(trial, error)
+            if trial.best is None:
+                self._end(trial, error)
+            else:
+                self._conclude(trial)
 
     def _next(self, trial: Trial) -> None:
         while True:
@@ -142,7 +150,8 @@ class Trials:
                 return
             except WireError as error:
                 if error.code not in GOES_ON:
-                    trial.finish()
+                    if trial.best is None:
+                        trial.finish()
                     raise
                 trial.failed(error.code, error.message, now)
         self._conclude(trial)

@@ -22,8 +22,10 @@ def without_holes(mask: BoolArray, area: int) -> BoolArray:
     import cv2
 
     around = np.pad(~mask, 1, constant_values=True)  # all that reaches the border is one with what is beyond
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(around.view(np.uint8), connectivity=4)
-    small: BoolArray = stats[:, cv2.CC_STAT_AREA] < area
+    count, labels = cv2.connectedComponents(around.view(np.uint8), connectivity=4)
+    if count <= 2:
+        return mask
+    small: BoolArray = np.bincount(labels.ravel()) < area
     small[0] = small[labels[0, 0]] = False
     return mask | small[labels[1:-1, 1:-1]] if small.any() else mask
 
@@ -35,11 +37,12 @@ def without_islands(mask: BoolArray, area: int) -> BoolArray:
     """
     import cv2
 
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    count, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
     if count <= 2:
         return mask
-    stays: BoolArray = stats[:, cv2.CC_STAT_AREA] >= area
-    stays[1 + _first(np.asarray(labels), np.asarray(stats[1:, cv2.CC_STAT_AREA]))] = True
+    sizes = np.bincount(labels.ravel())
+    stays: BoolArray = sizes >= area
+    stays[1 + _first(np.asarray(labels), sizes[1:])] = True
     if stays[1:].all():
         return mask
     stays[0] = False

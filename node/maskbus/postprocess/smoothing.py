@@ -13,20 +13,23 @@ import numpy as np
 import numpy.typing as npt
 
 BoolArray = npt.NDArray[np.bool_]
+_SMALL = 8
+"""Up to so many pixels, growing by a disc is quicker than distances are; it comes to the same."""
+
 Sides = tuple[bool, bool, bool, bool]
 """Of an array's left, top, right and bottom."""
 
 
-def smoothed(mask: BoolArray, reach: float, cut: Sides = (False, False, False, False)) -> BoolArray:
-    """Return a mask (h, w) with its outline smoothed over `reach` pixels to either side.
+def smoothed(mask: BoolArray, sigma: float, cut: Sides = (False, False, False, False)) -> BoolArray:
+    """Return a mask (h, w) with its outline smoothed over `sigma` pixels to either side.
 
-    The outline moves by no more than that: each pixel of the mask has one within `reach` pixels that is in the new
-    mask too, and the same holds for the background. What is too thin for it stays as it is, in one piece: a wire, a
-    small part, a gap, a hole. So no part vanishes, and no hole is closed; that is not what smoothing is for.
+    The outline moves by no more than twice that: each pixel of the mask has one so near that is in the new mask, too,
+    and the same holds for the background. What is too thin for it stays as it is, in one piece: a wire, a small part, a
+    gap, a hole. So no part vanishes, and no hole is closed; that is not what smoothing is for.
 
     Args:
         mask: Around it is background, except where it is cut off by the image's border. The new mask is within its box.
-        reach: In pixels: two standard deviations of the Gaussian, which ends there.
+        sigma: The Gaussian's standard deviation in pixels. It ends at two of them.
         cut: Where that border is. The mask is taken to go on beyond it as it is there.
     """
     import cv2
@@ -35,9 +38,10 @@ def smoothed(mask: BoolArray, reach: float, cut: Sides = (False, False, False, F
         return mask
     left, top, right, bottom = (int(not side) for side in cut)
     padded = np.pad(mask, ((top, bottom), (left, right)))
+    reach = 2 * sigma
     size = 2 * math.ceil(reach) + 1
     blurred = cv2.GaussianBlur(
-        padded.astype(np.float32), (size, size), reach / 2, sigmaY=reach / 2, borderType=cv2.BORDER_REPLICATE
+        padded.astype(np.float32), (size, size), sigma, sigmaY=sigma, borderType=cv2.BORDER_REPLICATE
     )
     smooth: BoolArray = blurred > 0.5
     kept = smooth & padded
@@ -62,8 +66,11 @@ def _far(changed: BoolArray, unchanged: BoolArray, reach: float) -> BoolArray | 
         return None
     if not unchanged.any():
         return changed
-    distance = cv2.distanceTransform((~unchanged).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    far = changed & (distance > reach)
+    if reach <= _SMALL:
+        far = changed & ~cv2.dilate(unchanged.view(np.uint8), _disc(reach)).view(np.bool_)
+    else:
+        distance = cv2.distanceTransform((~unchanged).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        far = changed & (distance > reach)
     if not far.any():
         return None
     _, labels = cv2.connectedComponents(changed.view(np.uint8), connectivity=8)
@@ -71,3 +78,8 @@ def _far(changed: BoolArray, unchanged: BoolArray, reach: float) -> BoolArray | 
     there[labels[far]] = True
     pieces: BoolArray = there[labels]
     return pieces
+
+
+def _disc(radius: float) -> npt.NDArray[np.uint8]:
+    offsets = np.arange(-math.floor(radius), math.floor(radius) + 1)
+    return (offsets[:, None] ** 2 + offsets**2 <= radius**2).astype(np.uint8)

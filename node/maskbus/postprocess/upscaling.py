@@ -12,6 +12,9 @@ from maskbus_wire.geometry import Window
 
 FloatArray = npt.NDArray[np.float32]
 
+_AT_A_TIME = 1 << 16
+"""Pixels: what fits a processor's cache."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -59,8 +62,16 @@ def upscaled(window: Window, rows: Axis, columns: Axis) -> Window:
     turned = np.ascontiguousarray(padded.T)
     wide = np.ascontiguousarray(_mixed(turned, before, after, share).T)
     top, before, after, share = rows.between(y, h)
-    values = _mixed(wide, before, after, share)
-    large = values >= min(0.5, float(values.max()))
+    large = np.empty((len(share), wide.shape[1]), np.bool_)
+    most = 0.0
+    step = max(1, _AT_A_TIME // wide.shape[1])
+    for i in range(0, len(share), step):
+        part = slice(i, i + step)
+        values = _mixed(wide, before[part], after[part], share[part])
+        np.greater_equal(values, 0.5, out=large[part])
+        most = max(most, float(values.max()))
+    if most < 0.5:
+        large = _mixed(wide, before, after, share) >= most
     (dx, dy, w, h), inside = geometry.window(large)
     return (left + dx, top + dy, w, h), np.ascontiguousarray(inside)
 

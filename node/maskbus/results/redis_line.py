@@ -131,10 +131,9 @@ def _client(url: str, name: str) -> tuple[redis.Redis, str]:
             "retry_on_timeout": False,
             "decode_responses": False,
             "protocol": 2,
-            "max_connections": 1,
         }
-        pool = redis.ConnectionPool(connection_class=kind, **options)
-        pool.make_connection()  # which does not connect, but shows that its options are good
+        kind(**options)  # does not connect, but shows that its options are good
+        pool = redis.ConnectionPool(connection_class=kind, max_connections=1, **options)
     except Exception:  # whose text may have the password in it
         raise StoreError(
             f"The URL of the redis at {name} has something that is not understood, after the ?, say."

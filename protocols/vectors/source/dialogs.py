@@ -55,7 +55,7 @@ def _pong(id: str | None) -> Json:
 
 def _questions() -> dict[str, Json]:
     statistics = {"node": _TEXT, "version": _TEXT, "uptime_s": _FLOAT, "models": _LIST, "workers": _LIST}
-    offered = {"models": _LIST, "image_encodings": _LIST, "limits": _MAP}
+    offered = {"models": _LIST, "image_encodings": _LIST, "limits": _MAP, "routes": _LIST}
     return {
         "describe": _dialog(
             "What is offered.", [_send(op="describe", id="1"), _receive(reply="describe", id="1", **offered)]

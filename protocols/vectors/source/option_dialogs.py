@@ -38,8 +38,8 @@ def _receive(message: dict[str, Any], /, **fields: Any) -> Json:
     return {"receive": {"header": {"maskbus": _TEXT, **message, **fields}, "attachments": []}}
 
 
-def _error(code: object, path: object = _ABSENT, **fields: Any) -> Json:
-    return _receive({"reply": "error", "id": "1", "code": code, "message": _TEXT, "path": path}, **fields)
+def _error(code: str, **fields: Any) -> Json:
+    return _receive({"reply": "error", "id": "1", "code": code, "message": _TEXT}, **fields)
 
 
 def _routes() -> dict[str, Json]:
@@ -67,12 +67,22 @@ def _routes() -> dict[str, Json]:
         "route-in-vain": _dialog(
             "None of the models is offered.",
             _send(_SEGMENT, _PIXELS, **route("no-such-model")),
-            _error(_TEXT, _TEXT, tried=[_UNKNOWN]),
+            _error("unknown_model", tried=[_UNKNOWN]),
         ),
         "route-wrong-request": _dialog(
             "What is wrong with the request itself is no other model's business.",
             _send({**_SEGMENT, "prompt": {"points": [[5.0, 0.0]]}}, _PIXELS, **route("echo", "no-such-model")),
-            _error("invalid_value", "prompt.points[0]"),
+            _error("invalid_value", path="prompt.points[0]", tried=_ABSENT),
+        ),
+        "route-and-model": _dialog(
+            "A model and a list of models: which of them is meant?",
+            _send(_SEGMENT, _PIXELS, model="echo", **route("echo")),
+            _error("invalid_value", path="model"),
+        ),
+        "route-unknown": _dialog(
+            "What is left out of a route is that of another, which is not there.",
+            _send(_SEGMENT, _PIXELS, model="no-such-route", route={"share": 0.5}),
+            _error("invalid_value", path="model"),
         ),
         "route-embed": _dialog(
             "An embedding is kept by the model that made it.",
@@ -93,21 +103,20 @@ def _texts() -> dict[str, Json]:
         "text-unsupported": _dialog(
             "The model takes no texts.",
             _send({**_SEGMENT, "prompt": {"text": ["cup"]}}, _PIXELS, model="echo"),
-            _error("unsupported_prompt", "prompt.text"),
+            _error("unsupported_prompt", path="prompt.text"),
         ),
         "text-route": _dialog(
             "No model of the route takes texts.",
             _send({**_SEGMENT, "prompt": {"text": ["cup"]}}, _PIXELS, route={"models": ["echo"]}),
             _error(
                 "unsupported_prompt",
-                _TEXT,
                 tried=[{"model": "echo", "code": "unsupported_prompt", "message": _TEXT}],
             ),
         ),
         "stream-text-unsupported": _dialog(
             "The model takes no texts in streams either.",
             _send(opened, prompt={"text": ["cup"]}),
-            _error("unsupported_prompt", "prompt.text", stream="golden-text"),
+            _error("unsupported_prompt", path="prompt.text", stream="golden-text"),
         ),
     }
 

@@ -409,11 +409,11 @@ def test_jobs_that_wait_for_a_worker_that_ends_go_to_another_at_once(make, how):
 
 
 def test_ping_describe_stats(rig):
-    rig.broker.endpoints, rig.broker.publish_endpoints = ["tcp://x:1"], ["tcp://x:2"]
+    rig.broker.about.endpoints, rig.broker.about.publish_endpoints = ["tcp://x:1"], ["tcp://x:2"]
     pong = rig.ask(Ping(id="p"))
     assert (pong.id, pong.node, pong.endpoints, pong.publish_endpoints) == (
         "p",
-        rig.broker.name,
+        rig.broker.about.name,
         ["tcp://x:1"],
         ["tcp://x:2"],
     )

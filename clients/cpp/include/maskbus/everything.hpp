@@ -78,6 +78,10 @@ struct EverythingOptions {
     std::optional<std::int64_t> seq = std::nullopt;
     std::optional<std::string> publish = std::nullopt;
     std::string id = {};
+    std::optional<Route> route = std::nullopt;
+    bool fresh = false;
+    std::int64_t max_side = 0;
+    std::optional<PostProcessing> post = std::nullopt;
 };
 
 }  // namespace maskbus

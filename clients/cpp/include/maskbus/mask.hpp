@@ -39,9 +39,13 @@ public:
     [[nodiscard]] const std::optional<std::string>& label() const noexcept {
         return fields().label;
     }
-    /// How well it answers to that text.
+    /// How well it answers to that text: the cosine of the angle between what the model makes of both, -1…1.
     [[nodiscard]] std::optional<double> similarity() const noexcept {
         return fields().similarity;
+    }
+    /// How likely it is, among all masks that were looked at, to be the one that the text means, 0…1.
+    [[nodiscard]] std::optional<double> probability() const noexcept {
+        return fields().probability;
     }
     /// In everything mode: the point that found it; as a prompt, it finds it again.
     [[nodiscard]] const std::optional<Point>& point() const noexcept {

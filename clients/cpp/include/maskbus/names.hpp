@@ -95,6 +95,45 @@ namespace maskbus {
     return {};
 }
 
+/// Return the wire's name of a way of choosing.
+[[nodiscard]] constexpr std::string_view name_of(TextSelect select) noexcept {
+    switch (select) {
+        case TextSelect::softmax:
+            return "softmax";
+        case TextSelect::cosine:
+            return "cosine";
+        case TextSelect::top:
+            return "top";
+    }
+    return {};
+}
+
+/// Return the wire's name of what becomes of masks.
+[[nodiscard]] constexpr std::string_view name_of(TextCombine combine) noexcept {
+    switch (combine) {
+        case TextCombine::each:
+            return "each";
+        case TextCombine::whole:
+            return "union";
+    }
+    return {};
+}
+
+/// Return the wire's name of a background.
+[[nodiscard]] constexpr std::string_view name_of(TextBackground background) noexcept {
+    switch (background) {
+        case TextBackground::black:
+            return "black";
+        case TextBackground::mean:
+            return "mean";
+        case TextBackground::blur:
+            return "blur";
+        case TextBackground::keep:
+            return "keep";
+    }
+    return {};
+}
+
 /// Return the wire's name of a lane.
 [[nodiscard]] constexpr std::string_view name_of(Lane lane) noexcept {
     switch (lane) {

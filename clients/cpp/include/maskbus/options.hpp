@@ -8,6 +8,10 @@
 #include <variant>
 #include <vector>
 
+#include "maskbus/post_processing.hpp"
+#include "maskbus/route.hpp"
+#include "maskbus/text_options.hpp"
+
 namespace maskbus {
 
 /// Which of the node's queues: interactive goes before stream, stream before batch.
@@ -30,7 +34,7 @@ using OptionValue = std::variant<bool, std::int64_t, double, std::string>;
 struct SegmentOptions {
     /// How the masks come back, each once; empty: boxes, areas and scores only.
     std::vector<MaskEncoding> encodings = {MaskEncoding::bits};
-    /// Name of the model; empty: the node's default.
+    /// Name of the model, or of one of the node's routes, such as "auto"; empty: the node's default.
     std::string model = {};
     /// Whether several hypotheses for one prompt are wanted, the best first.
     bool multimask = false;
@@ -53,6 +57,17 @@ struct SegmentOptions {
     std::map<std::string, OptionValue> options = {};
     /// Id of the request, to cancel it from elsewhere; empty: a random one.
     std::string id = {};
+    /// Models to try one after the other until one answers well enough; with names in it, `model` is empty.
+    std::optional<Route> route = std::nullopt;
+    /// Whether the answer must be computed, though the node may have the same one already.
+    bool fresh = false;
+    /// The model is shown the image with its longer side at most this long, 64 to 32767; 0: as it is. Prompts and masks
+    /// are in pixels of the image as sent all the same.
+    std::int64_t max_side = 0;
+    /// What is done to the masks; left out: what the node's configuration says of the model.
+    std::optional<PostProcessing> post = std::nullopt;
+    /// How masks are chosen where the prompt has `text`, and only there.
+    std::optional<TextOptions> text_options = std::nullopt;
 };
 
 /// How to have an image kept. Fields as in `SegmentOptions`.
@@ -65,6 +80,7 @@ struct EmbedOptions {
     std::optional<std::string> stream = std::nullopt;
     std::optional<std::int64_t> seq = std::nullopt;
     std::string id = {};
+    std::optional<Route> route = std::nullopt;
 };
 
 /// How to make any other call.

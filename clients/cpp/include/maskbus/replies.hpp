@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "maskbus/error.hpp"
+#include "maskbus/route.hpp"
 
 namespace maskbus {
 
@@ -41,9 +42,11 @@ struct ErrorReply {
     std::optional<std::string> frame_id;
     std::optional<std::string> stream;
     std::optional<std::int64_t> seq;
+    /// Where a route was asked: each of its models, and why it has not answered.
+    std::vector<Attempt> tried;
 
     [[nodiscard]] Error to_error() const {
-        return {code, message, path, queue_length};
+        return {code, message, path, queue_length, tried};
     }
 };
 
@@ -69,6 +72,10 @@ struct Embedded {
     std::vector<std::string> notes;
     /// What the embedding holds in the worker's cache.
     std::int64_t embedding_bytes = 0;
+    /// Where a route was asked: the models that were to answer before this one, and why they have not.
+    std::vector<Attempt> tried;
+    /// Whether the node had this answer already; of `timings` only `total_ms` is set then.
+    bool reused = false;
 };
 
 /// The image has been let go.
@@ -144,6 +151,8 @@ struct Model {
     std::string device = "cpu";
     /// Whether it answers requests that name no model.
     bool is_default = false;
+    /// Whether it answers requests that name no model and have a text.
+    bool default_for_text = false;
 };
 
 /// What the node offers.
@@ -154,6 +163,7 @@ struct Models {
     std::vector<std::string> image_encodings;
     /// The node's limits, named as in SPEC.md.
     std::map<std::string, std::int64_t> limits;
+    std::vector<RouteInfo> routes;
 };
 
 /// How one model is doing.
@@ -173,6 +183,28 @@ struct ModelStatistics {
     double p50_ms = 0;
     /// 99th percentile of the same.
     double p99_ms = 0;
+    /// Seconds for which routes still leave it out, because it has failed too often; 0: they do not.
+    double left_out_s = 0;
+};
+
+/// How the cache of answers is doing.
+struct CacheStatistics {
+    /// Where answers are kept: none, memory or redis, or what a later node says.
+    std::string store;
+    /// Requests that were answered from it.
+    std::int64_t hits = 0;
+    /// Requests whose answer was not there.
+    std::int64_t misses = 0;
+    /// Answers that were put there.
+    std::int64_t stored = 0;
+    /// Answers that went for want of room or because of their age; with redis: 0.
+    std::int64_t evictions = 0;
+    /// How often the store could not be asked, or not in time.
+    std::int64_t errors = 0;
+    /// Answers that are there; with redis: 0.
+    std::int64_t entries = 0;
+    /// What they take; with redis: what this node has put there since its start.
+    std::int64_t bytes = 0;
 };
 
 /// How one worker is doing.
@@ -238,6 +270,21 @@ struct Statistics {
     std::int64_t rejected = 0;
     /// Replies that could not be delivered: the peer was gone or did not read.
     std::int64_t unanswerable = 0;
+    /// The cache of answers.
+    std::optional<CacheStatistics> cache;
+};
+
+/// How one text of a prompt has fared.
+struct TextScore {
+    std::string text;
+    /// How many masks answer to it, before they are combined.
+    std::int64_t masks = 0;
+    /// How many masks were looked at.
+    std::int64_t proposals = 0;
+    /// The best similarity of any of them, chosen or not; left out where nothing was looked at.
+    std::optional<double> similarity;
+    /// The best probability of any of them.
+    std::optional<double> probability;
 };
 
 }  // namespace maskbus

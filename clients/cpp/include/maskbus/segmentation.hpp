@@ -66,6 +66,18 @@ public:
     [[nodiscard]] const std::vector<std::string>& notes() const noexcept {
         return reply_->notes;
     }
+    /// Where a route was asked: the models that were to answer before this one, and why they have not.
+    [[nodiscard]] const std::vector<Attempt>& tried() const noexcept {
+        return reply_->tried;
+    }
+    /// Whether the node had this answer already, so that nothing was computed.
+    [[nodiscard]] bool reused() const noexcept {
+        return reply_->reused;
+    }
+    /// Where text was asked for: how each text has fared, in their order, also where nothing was found.
+    [[nodiscard]] const std::vector<TextScore>& scores() const noexcept {
+        return reply_->scores;
+    }
     /// The encodings this message holds, by the wire's names.
     [[nodiscard]] const std::vector<std::string>& encodings() const noexcept {
         return reply_->encodings;

@@ -35,7 +35,8 @@ struct TrackedObject {
 
 /// How to open a stream. An aggregate: C++20 may name the fields.
 struct StreamOptions {
-    /// Name of the model; empty: the node's default.
+    /// Name of the model, or of one of the node's routes, of which the stream takes the first model that is ready;
+    /// empty: the node's default.
     std::string model = {};
     /// What to segment in each frame; without mask and logits.
     Prompt prompt = {};
@@ -67,6 +68,12 @@ struct StreamOptions {
     /// How long the node is waited for; 0: the client's. So long is waited for credit, too, where a frame names no
     /// time.
     std::chrono::milliseconds deadline{0};
+    /// As in `SegmentOptions`. Not for a stream that tracks.
+    std::int64_t max_side = 0;
+    /// As in `SegmentOptions`. For a stream that tracks without `min_area`.
+    std::optional<PostProcessing> post = std::nullopt;
+    /// How masks are chosen by text.
+    std::optional<TextOptions> text_options = std::nullopt;
 };
 
 /// How to change a stream while it runs: what is left out stays as it is.

@@ -89,9 +89,7 @@ class Gateway:
 
         return serve
 
-    async def _attend(
-        self, scope: Scope, receive: Receive, kind: type[AnyBody], seat: Seat
-    ) -> tuple[Response, str]:
+    async def _attend(self, scope: Scope, receive: Receive, kind: type[AnyBody], seat: Seat) -> tuple[Response, str]:
         began = time.monotonic()
         headers = Headers(scope=scope)
         query = QueryParams(scope["query_string"]).multi_items()
@@ -306,5 +304,3 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     else:
         refused = Refused("invalid_field", str(error.detail), status=error.status_code)
     return response(refused)
-
-

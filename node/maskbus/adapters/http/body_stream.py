@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from starlette.datastructures import Headers
 from starlette.types import Receive
@@ -70,7 +71,5 @@ async def drain(receive: Receive, seconds: float) -> None:
             if message["type"] == "http.disconnect" or not message.get("more_body", False):
                 return
 
-    try:
+    with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
         await asyncio.wait_for(rest(), seconds)
-    except (asyncio.TimeoutError, TimeoutError):
-        pass

@@ -108,6 +108,6 @@ def _kind(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return " | ".join(escape(str(value)) for value in schema["enum"])
     if schema.get("type") == "array":
-        items = schema.get("items") or next(iter(schema.get("prefixItems", ())), {})
+        items: dict[str, Any] = schema.get("items") or next(iter(schema.get("prefixItems", ())), {})
         return f"list of {_kind(items)}" if items else "list"
     return escape(str(schema.get("contentEncoding") or schema.get("type", "anything")))

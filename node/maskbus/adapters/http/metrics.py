@@ -39,11 +39,14 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self._registry,
         )
-        for name, words, look in (
-            ("maskbus_http_requests_under_way", "Requests that need a model and have no answer yet.", "requests"),
-            ("maskbus_http_held_bytes", "Bytes of their bodies.", "bytes"),
-        ):
-            Gauge(name, words, registry=self._registry).set_function(lambda look=look: float(getattr(room, look)))
+        under_way = Gauge(
+            "maskbus_http_requests_under_way",
+            "Requests that need a model and have no answer yet.",
+            registry=self._registry,
+        )
+        under_way.set_function(lambda: float(room.requests))
+        held = Gauge("maskbus_http_held_bytes", "Bytes of their bodies.", registry=self._registry)
+        held.set_function(lambda: float(room.bytes))
 
     def count(self, path: str, status: int, model: str, seconds: float) -> None:
         """Count an answer.
@@ -67,7 +70,7 @@ class Metrics:
         """Return all of it and what is known of the node, in the format that is accepted, and its Content-Type."""
         encode, content_type = choose_encoder(accept)
         whole = CollectorRegistry()
-        whole.register(self._registry)  # type: ignore[arg-type]
+        whole.register(self._registry)
         whole.register(node)
         text: bytes = encode(whole)
         return text, content_type

@@ -40,6 +40,7 @@ _ALL = (
     replies.TextScore,
     replies.Timings,
 )
+_IMAGE_ID = {"name": "image_id", "in": "path", "required": True, "schema": {"type": "string"}}
 _TEMPLATE = "#/components/schemas/{name}"
 
 
@@ -62,12 +63,7 @@ def document() -> dict[str, Any]:
             "/segment": {"post": _work("Masks of what a prompt points at, or of everything", "Segment", png=True)},
             "/embed": {"post": _work("Have an image kept, so that prompts need not send it", "Embed")},
             "/images/{image_id}": {
-                "delete": _look("Let go of an image that is kept", "HealthResult")
-                | {
-                    "parameters": [
-                        {"name": "image_id", "in": "path", "required": True, "schema": {"type": "string"}}
-                    ]
-                }
+                "delete": {"parameters": [_IMAGE_ID], **_look("Let go of an image that is kept", "HealthResult")}
             },
             "/models": {"get": _look("What the node offers", "ModelsResult")},
             "/healthz": {"get": _look("Whether the gateway lives", "HealthResult")},
@@ -93,7 +89,7 @@ def _describe(schema: dict[str, Any], kind: type) -> None:
 def _work(summary: str, name: str, *, png: bool = False) -> dict[str, Any]:
     body: dict[str, Any] = {"$ref": _TEMPLATE.format(name=f"{name}Body")}
     file = {"type": "string", "format": "binary"}
-    form = {"allOf": [body], "properties": {"image": file, "request": body}}
+    form: dict[str, Any] = {"allOf": [body], "properties": {"image": file, "request": body}}
     if png:
         form["properties"] = {**form["properties"], "mask": file}
     content: dict[str, Any] = {

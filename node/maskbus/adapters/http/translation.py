@@ -129,6 +129,8 @@ def _image(body: AnyBody, image: bytes | None, attachments: list[Buffer]) -> Ima
     try:
         encoding, _, _ = compressed_image.probe(image)
     except ValueError as error:
-        raise Refused("invalid_image", f"An image is a JPEG, PNG or WebP file; this is not: {error}.", "image") from None
+        raise Refused(
+            "invalid_image", f"An image is a JPEG, PNG or WebP file; this is not: {error}.", "image"
+        ) from None
     attachments.append(image)
     return Image(attachment=len(attachments) - 1, encoding=encoding)

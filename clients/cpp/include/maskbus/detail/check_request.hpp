@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "maskbus/detail/check_image.hpp"
+#include "maskbus/detail/check_options.hpp"
 #include "maskbus/detail/check_prompt.hpp"
 #include "maskbus/detail/checks.hpp"
 #include "maskbus/message.hpp"
@@ -43,6 +44,7 @@ template <class Options>
 void check_work(Checks& checks, const Options& options, std::string_view id, std::optional<std::int64_t> deadline_ms) {
     checks.name(id, "id");
     checks.name(options.model, "model");
+    check_route(checks, options.route);
     checks.optional_name(options.frame_id, "frame_id");
     checks.optional_name(options.stream, "stream");
     if (deadline_ms && (*deadline_ms < 1 || *deadline_ms > checks.limits.deadline_ms)) {
@@ -74,6 +76,8 @@ void check_masks_wanted(Checks& checks, const Options& options) {
         }
     }
     check_encodings(checks, options.encodings);
+    check_max_side(checks, options.max_side);
+    check_post(checks, options.post);
 }
 
 /// The model's own options.

@@ -120,6 +120,15 @@ inline void check_stream_open(Checks& checks, const StreamOptions& options) {
     check_duration(checks, options.max_age, "max_age_ms");
     check_duration(checks, options.frame_deadline, "deadline_ms");
     check_duration(checks, options.idle, "idle_ms");
+    check_max_side(checks, options.max_side);
+    check_post(checks, options.post);
+    check_text_options(checks, options.text_options);
+    if (options.track && options.max_side != 0) {
+        checks.fail(codes::invalid_value, "A stream that tracks shows the model its frames as they are.", "max_side");
+    }
+    if (options.track && options.post && options.post->min_area != 0) {
+        checks.fail(codes::invalid_value, "A stream that tracks leaves out no object.", "post.min_area");
+    }
     check_own_options(checks, options.options);
 }
 

@@ -101,7 +101,8 @@ inline Result<Segmentation> Client::segment(const KeptImage& image, const Prompt
     }
     const auto ask = [&](const detail::Kept::Name& name, detail::Milliseconds deadline) {
         SegmentOptions wanted = options;
-        if (wanted.model.empty()) {
+        // An image that was kept for no model in particular does not say who finds a text.
+        if (wanted.model.empty() && !wanted.route && (prompt.text.empty() || name.choosy)) {
             wanted.model = name.model;
         }
         return detail::segment_kept(*core_, name, prompt, wanted, deadline);

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "maskbus/detail/check_request.hpp"
+#include "maskbus/detail/encode_options.hpp"
 #include "maskbus/detail/packer.hpp"
 #include "maskbus/names.hpp"
 #include "maskbus/version.hpp"
@@ -52,6 +53,9 @@ public:
         if (!options.model.empty()) {
             map_.field("model", std::string_view(options.model));
         }
+        if (options.route) {
+            write_route(map_.key("route"), *options.route);
+        }
         if (options.lane != Lane::interactive) {
             map_.field("lane", name_of(options.lane));
         }
@@ -71,6 +75,25 @@ public:
         }
         if (options.publish) {
             map_.field("publish", std::string_view(*options.publish));
+        }
+        if (options.fresh) {
+            map_.field("fresh", true);
+        }
+        size_and_post(options);
+    }
+
+    /// What becomes of images before, and of masks after the model.
+    template <class Options>
+    void size_and_post(const Options& options) {
+        write_unless_zero(map_, "max_side", options.max_side);
+        if (options.post) {
+            write_post(map_.key("post"), *options.post);
+        }
+    }
+
+    void text_options(const std::optional<TextOptions>& options) {
+        if (options) {
+            write_text_options(map_.key("text_options"), *options);
         }
     }
 
@@ -283,6 +306,10 @@ inline Result<Message> segment(const Image& image, const Prompt& prompt, const S
     }
     const detail::Size size = detail::size_of_image(image);
     detail::check_prompt(checks, prompt, size.width, size.height);
+    if (options.text_options && prompt.text.empty()) {
+        checks.fail(codes::invalid_value, "Options for texts go with a text.", "text_options");
+    }
+    detail::check_text_options(checks, options.text_options);
     if (checks.error) {
         return *std::move(checks.error);
     }
@@ -297,6 +324,7 @@ inline Result<Message> segment(const Image& image, const Prompt& prompt, const S
     if (result != nullptr) {
         writer.slot(writer.map(), "result", *result);
     }
+    writer.text_options(options.text_options);
     writer.options(options.options);
     Message message = writer.finish();
     if (auto error = detail::check_size(message, prompt, options, checks.limits)) {

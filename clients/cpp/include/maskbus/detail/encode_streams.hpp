@@ -83,6 +83,8 @@ inline Result<Message> stream_open(std::string_view stream, const StreamOptions&
         map.field("always", true);
     }
     writer.duration("idle_ms", options.idle);
+    writer.size_and_post(options);
+    writer.text_options(options.text_options);
     writer.options(options.options);
     return writer.finish();
 }

@@ -67,7 +67,7 @@ inline Result<Segmentation> Client::everything(const KeptImage& image, const Eve
     }
     const auto ask = [&](const detail::Kept::Name& name, detail::Milliseconds deadline) {
         EverythingOptions wanted = options;
-        if (wanted.model.empty()) {
+        if (wanted.model.empty() && !wanted.route) {
             wanted.model = name.model;
         }
         return detail::ask_everything(*core_, wire::HeldImage{name.image_id, name.width, name.height}, wanted,

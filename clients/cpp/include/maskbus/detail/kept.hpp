@@ -22,6 +22,8 @@ public:
     struct Name {
         std::string image_id;
         std::string model;
+        /// Whether the caller has named the model.
+        bool choosy = false;
         std::uint32_t width = 0;
         std::uint32_t height = 0;
         bool released = false;
@@ -30,6 +32,7 @@ public:
     Kept(std::weak_ptr<Core> core, OwnedImage pixels, EmbedOptions options)
         : core_(std::move(core)), pixels_(std::move(pixels)), options_(std::move(options)) {
         name_.model = options_.model;
+        name_.choosy = !options_.model.empty();
     }
 
     [[nodiscard]] Name name() const {
@@ -59,6 +62,9 @@ public:
         OwnedImage pixels = pixels_;
         EmbedOptions options = options_;
         options.model = name_.model;
+        if (!known.empty()) {
+            options.route = std::nullopt;  // the model that had the image gets it again
+        }
         lock.unlock();
         const Result<Embedded> reply = send(core, std::move(pixels), options, known.empty(), deadline);
         lock.lock();

@@ -33,6 +33,7 @@ struct MaskFields {
     double stability_score = 0;
     std::optional<std::string> label;
     std::optional<double> similarity;
+    std::optional<double> probability;
     std::optional<Point> point;
     std::optional<BoundingBox> crop_box;
     std::optional<std::int64_t> object_id;
@@ -61,6 +62,8 @@ struct MasksReply {
     std::optional<std::string> stream;
     std::optional<std::int64_t> seq;
     std::vector<std::string> notes;
+    std::vector<Attempt> tried;
+    bool reused = false;
     std::vector<MaskFields> masks;
     std::vector<std::string> encodings;
     std::optional<Tensor> labels;
@@ -70,6 +73,7 @@ struct MasksReply {
     std::optional<std::int64_t> published;
     bool retained = false;
     std::optional<StreamCounts> counts;
+    std::vector<TextScore> scores;
 };
 
 }  // namespace detail

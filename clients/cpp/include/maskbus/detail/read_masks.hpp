@@ -45,6 +45,7 @@ struct MaskReader {
         fields.required("stability_score", out.stability_score);
         fields.optional("label", out.label);
         fields.optional("similarity", out.similarity);
+        fields.optional("probability", out.probability);
         fields.optional("point", out.point);
         fields.optional("crop_box", out.crop_box);
         fields.optional("object_id", out.object_id);
@@ -132,6 +133,7 @@ inline void read(Reading& in, const Object& map, const Where& where, MasksReply&
     fields.optional("published", out.published);
     fields.optional("retained", out.retained);
     fields.optional("counts", out.counts);
+    fields.optional("scores", out.scores);
 }
 
 }  // namespace maskbus::detail

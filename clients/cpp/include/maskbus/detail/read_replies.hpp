@@ -19,6 +19,23 @@ inline void read(Reading& in, const Object& map, const Where& where, Timings& ou
     fields.optional("total_ms", out.total_ms);
 }
 
+inline void read(Reading& in, const Object& map, const Where& where, Attempt& out) {
+    const Fields fields(in, map, where);
+    fields.required("model", out.model);
+    fields.required("code", out.code);
+    fields.required("message", out.message);
+    fields.optional("ms", out.ms);
+}
+
+inline void read(Reading& in, const Object& map, const Where& where, TextScore& out) {
+    const Fields fields(in, map, where);
+    fields.required("text", out.text);
+    fields.required("masks", out.masks);
+    fields.required("proposals", out.proposals);
+    fields.optional("similarity", out.similarity);
+    fields.optional("probability", out.probability);
+}
+
 /// What goes through a node untouched.
 template <class Reply>
 void read_passed_through(const Fields& fields, Reply& out) {
@@ -40,6 +57,8 @@ void read_answer(const Fields& fields, Reply& out) {
     fields.optional("timings", out.timings);
     read_passed_through(fields, out);
     fields.optional("notes", out.notes);
+    fields.optional("tried", out.tried);
+    fields.optional("reused", out.reused);
 }
 
 inline void read(Reading& in, const Object& map, const Where& where, ErrorReply& out) {
@@ -50,6 +69,7 @@ inline void read(Reading& in, const Object& map, const Where& where, ErrorReply&
     fields.optional("path", out.path);
     fields.optional("queue_length", out.queue_length);
     fields.optional("versions", out.versions);
+    fields.optional("tried", out.tried);
     read_passed_through(fields, out);
 }
 
@@ -107,6 +127,15 @@ inline void read(Reading& in, const Object& map, const Where& where, Model& out)
     fields.optional("tracks", out.tracks);
     fields.optional("device", out.device);
     fields.optional("default", out.is_default);
+    fields.optional("default_for_text", out.default_for_text);
+}
+
+inline void read(Reading& in, const Object& map, const Where& where, RouteInfo& out) {
+    const Fields fields(in, map, where);
+    fields.required("name", out.name);
+    fields.required("models", out.models);
+    fields.required("min_predicted_iou", out.min_predicted_iou);
+    fields.optional("share", out.share);
 }
 
 inline void read(Reading& in, const Object& map, const Where& where, Models& out) {
@@ -115,6 +144,7 @@ inline void read(Reading& in, const Object& map, const Where& where, Models& out
     fields.required("models", out.models);
     fields.required("image_encodings", out.image_encodings);
     fields.required("limits", out.limits);
+    fields.optional("routes", out.routes);
 }
 
 inline void read(Reading& in, const Object& map, const Where& where, ModelStatistics& out) {
@@ -127,6 +157,19 @@ inline void read(Reading& in, const Object& map, const Where& where, ModelStatis
     fields.optional("rate", out.rate);
     fields.optional("p50_ms", out.p50_ms);
     fields.optional("p99_ms", out.p99_ms);
+    fields.optional("left_out_s", out.left_out_s);
+}
+
+inline void read(Reading& in, const Object& map, const Where& where, CacheStatistics& out) {
+    const Fields fields(in, map, where);
+    fields.required("store", out.store);
+    fields.optional("hits", out.hits);
+    fields.optional("misses", out.misses);
+    fields.optional("stored", out.stored);
+    fields.optional("evictions", out.evictions);
+    fields.optional("errors", out.errors);
+    fields.optional("entries", out.entries);
+    fields.optional("bytes", out.bytes);
 }
 
 inline void read(Reading& in, const Object& map, const Where& where, WorkerStatistics& out) {
@@ -169,6 +212,7 @@ inline void read(Reading& in, const Object& map, const Where& where, Statistics&
     fields.optional("received", out.received);
     fields.optional("rejected", out.rejected);
     fields.optional("unanswerable", out.unanswerable);
+    fields.optional("cache", out.cache);
 }
 
 }  // namespace maskbus::detail

@@ -1,0 +1,89 @@
+"""The flags of `maskbus http`, and the address that `maskbus serve --http` takes as well."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+from typing import NamedTuple
+
+from maskbus.cli import prompt_text, quantities
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 5000
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    """An address of version 4 or 6, without brackets."""
+    port: int | None
+    """None: PORT of the environment, else the default one."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach it."""
+        return ipaddress.ip_address(self.host).is_loopback
+
+    def with_port(self, port: int | None) -> Address:
+        """Return the same with this port, where it names none itself."""
+        return self._replace(port=port if self.port is None else self.port)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{DEFAULT_PORT if self.port is None else self.port}"
+
+
+ANYWHERE = Address(DEFAULT_HOST, None)
+"""The address where none is named."""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add them."""
+    parser.add_argument(
+        "--listen",
+        type=address,
+        default=ANYWHERE,
+        metavar="[HOST:]PORT",
+        help=f"where it listens; port 0: any that is free (default: {ANYWHERE}, or the port that PORT names)",
+    )
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="listen where other machines can reach it, though nobody is authenticated, and answer to any name",
+    )
+    parser.add_argument(
+        "--max-body", type=quantities.nbytes, default="64MiB", metavar="SIZE", help="bytes of a body (default: 64MiB)"
+    )
+    parser.add_argument(
+        "--max-requests",
+        type=prompt_text.count,
+        default=256,
+        metavar="N",
+        help="requests under way at a time, beyond which clients are sent away for a second (default: 256)",
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="what is written to stderr (default: info)",
+    )
+    # For `maskbus serve`: end when the standard input does, which is a pipe then.
+    parser.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
+
+
+def address(text: str) -> Address:
+    """Read HOST:PORT, PORT, or HOST; an address of version 6 stands in brackets."""
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        host, port = ("", text) if text.isascii() and text.isdecimal() else (text, "")
+    elif text.endswith("]"):
+        host, port = text, ""
+    host = {"": DEFAULT_HOST, "localhost": DEFAULT_HOST, "*": "0.0.0.0"}.get(host, host)
+    try:
+        found = ipaddress.ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"HOST:PORT is wanted, HOST being an address, not {text!r}") from None
+    if port and not (port.isascii() and port.isdecimal() and int(port) <= 65535):
+        raise argparse.ArgumentTypeError(f"a port of 0 to 65535 is wanted, not {port!r}")
+    return Address(str(found), int(port) if port else None)
