@@ -11,7 +11,7 @@ CPP_PACKAGES ?= cmake=cmake g++=c++ pkg-config=pkg-config libzmq3-dev cppzmq-dev
 WINDOWS_BUILD ?= build/windows
 WINDOWS_PACKAGES ?= cmake=cmake g++-mingw-w64-x86-64-posix=x86_64-w64-mingw32-g++-posix wine=wine \
 	libzmq3-dev cppzmq-dev libmsgpack-cxx-dev
-BROWSER_PACKAGES ?= chromium=chromium chromium-driver=chromedriver
+TEST_PACKAGES ?= chromium=chromium chromium-driver=chromedriver curl=curl redis-server=redis-server
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: demo test test-windows check check-cpp sanitize-cpp cpp cpp-build cpp-format bench bench-models bench-quality clean help
@@ -47,9 +47,10 @@ $(VENV)/.extra-reference: $(VENV)/.extra-dev
 demo: $(VENV)/.extra-demo $(if $(filter-out grabcut echo,$(MODEL)),$(VENV)/.extra-fast)
 	@$(BIN)/maskbus demo --out demo-out $(if $(PHOTO),--photo $(PHOTO)) $(if $(MODEL),--model $(MODEL)) $(if $(PICTURE),--picture $(PICTURE))
 
-# A browser, for the tests that click in the page of `maskbus view`; they are skipped where there is none.
+# A browser, for the tests that click in the page of `maskbus view`; curl, for the page on HTTP; and a redis, for the cache of
+# answers. What needs one of them is skipped where it is missing.
 test: $(VENV)/.extra-dev $(VENV)/.extra-reference cpp
-	@$(CPP)/scripts/need.sh --optional $(BROWSER_PACKAGES)
+	@$(CPP)/scripts/need.sh --optional $(TEST_PACKAGES)
 	@MASKBUS_CPP_BUILD=$(abspath $(CPP_BUILD)) $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 # What cannot be installed or fetched is named, what needs it is skipped, and the target fails.

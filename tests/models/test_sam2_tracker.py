@@ -347,7 +347,7 @@ def test_logits_come_only_where_they_are_asked_for(video):
     assert tracker.prompt(1, CLICK, Job()).logits is None
 
 
-def test_memory_is_flat_over_two_thousand_frames():
+def test_memory_is_flat_over_many_frames():
     torch.manual_seed(3)
     narrow = {"memory_attention_feed_forward_hidden_size": 64, "mask_decoder_config.mlp_dim": 64}
     video = Sam2Video(small_model(size=64, layers=1, **narrow))
@@ -371,8 +371,8 @@ def test_memory_is_flat_over_two_thousand_frames():
     tracker.prompt(1, click, Job())
     play(50 * (MAX_CONDITIONING + 1))
     held, resident = play(120)
-    later_held, later_resident = play(2000 - tracker.frame)
-    assert tracker.frame == 2000
+    later_held, later_resident = play(1000 - tracker.frame)
+    assert tracker.frame == 1000
     assert 0 < later_held == held < 1_000_000
     assert later_resident - resident < 8 << 20
     tracker.close()

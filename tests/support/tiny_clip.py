@@ -31,6 +31,7 @@ COLOURS = {
 }
 SHAPES = ("circle", "square", "triangle", "star")
 NOTHING = "background"
+CONFIG_FILE, WEIGHTS_FILE = "tiny-clip.json", "tiny-clip.safetensors"
 TEMPLATES = ("a photo of {}", "{}", "a picture of {}")
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -87,10 +88,11 @@ class Picture:
 
 
 def photo(names: list[str], *, height: int = 240, width: int = 320, seed: int = 0) -> Picture:
-    """Return a photo with the named shapes beside each other, at most six: "red circle", "blue square", …"""
+    """Return a photo with the named shapes in two rows, at most six: "red circle", "blue square", …"""
     random = np.random.default_rng(seed)
     rgb = texture(height, width, random)
-    columns, cell = 3, min(height // 2, width // 3)
+    columns = (len(names) + 1) // 2
+    cell = min(height // 2, width // columns)
     masks = {}
     for i, name in enumerate(names):
         colour, kind = name.split()
@@ -136,7 +138,7 @@ def train(folder: Path, *, steps: int = 260, batch: int = 96, seed: int = 0) -> 
     import open_clip
     from safetensors.torch import save_file
 
-    config = folder / "tiny-clip.json"
+    config = folder / CONFIG_FILE
     config.write_text(json.dumps(CONFIG, indent=1))
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -164,7 +166,7 @@ def train(folder: Path, *, steps: int = 260, batch: int = 96, seed: int = 0) -> 
         schedule.step()
     with torch.no_grad():
         model.logit_scale.clamp_(max=float(np.log(30)))
-    weights = folder / "tiny-clip.safetensors"
+    weights = folder / WEIGHTS_FILE
     save_file({name: value.contiguous() for name, value in model.state_dict().items()}, weights)
     return config, weights
 

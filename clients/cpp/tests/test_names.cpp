@@ -8,6 +8,9 @@ TEST_CASE("enumerators have the wire's names") {
     CHECK(name_of(maskbus::ImageEncoding::bgra8) == "bgra8");
     CHECK(name_of(maskbus::Lane::stream) == "stream");
     CHECK(name_of(maskbus::Preset::standard) == "default");
+    CHECK(name_of(maskbus::TextSelect::cosine) == "cosine");
+    CHECK(name_of(maskbus::TextCombine::whole) == "union");
+    CHECK(name_of(maskbus::TextBackground::keep) == "keep");
     // What is no enumerator at all, as C++ allows, has no name.
     CHECK(name_of(static_cast<maskbus::Lane>(99)).empty());
 }

@@ -14,6 +14,9 @@ TEST_CASE("options and prompts are aggregates with defaults") {
     static_assert(std::is_aggregate_v<maskbus::EmbedOptions>);
     static_assert(std::is_aggregate_v<maskbus::EverythingOptions>);
     static_assert(std::is_aggregate_v<maskbus::Prompt>);
+    static_assert(std::is_aggregate_v<maskbus::Route>);
+    static_assert(std::is_aggregate_v<maskbus::PostProcessing>);
+    static_assert(std::is_aggregate_v<maskbus::TextOptions>);
     const maskbus::SegmentOptions options;
     CHECK(options.encodings == std::vector<MaskEncoding>{MaskEncoding::bits});
     CHECK(options.lane == maskbus::Lane::interactive);
@@ -37,6 +40,10 @@ TEST_CASE("C++20 names the fields") {
     CHECK(dense.settings.min_area == 100);
     const maskbus::EmbedOptions embed{.model = "grabcut", .frame_id = "camera"};
     CHECK(embed.frame_id == "camera");
+    const maskbus::SegmentOptions routed{.route = maskbus::Route{.models = {"a", "b"}, .share = 0.5},
+                                         .post = maskbus::PostProcessing{.fill_holes = 9}};
+    CHECK(routed.route->models.size() == 2);
+    CHECK(routed.post->smooth == 0);
     const maskbus::Prompt prompt{.points = {{.x = 1, .y = 2}}, .boxes = {{.x0 = 0, .y0 = 0, .x1 = 3, .y1 = 3}}};
     CHECK(prompt.boxes.front().x1 == 3);
 }

@@ -121,4 +121,4 @@ def _checked(check: Callable[[], None]) -> None:
         check()
     except (WireError, OverflowError, msgspec.ValidationError) as error:
         message = error.message if isinstance(error, WireError) else str(error)
-        raise argparse.ArgumentTypeError(message.rstrip(".")) from None
+        raise argparse.ArgumentTypeError(f"{message[:1].lower()}{message[1:].rstrip('.')}") from None

@@ -132,16 +132,23 @@ def _models(wanted: Config) -> Iterator[Finding]:
         ]
         name = f"{card.name} ({', '.join(notes)})" if notes else card.name
         if card.ready:
-            yield Finding(section, name, "ok", f"can run on {', '.join(card.devices)}; weights: {card.weights}")
+            words = f"can run on {', '.join(card.devices)}; weights: {card.weights}; {_licence(card.licence)}"
+            yield Finding(section, name, "ok", words)
         else:
             state: Literal["wrong", "note"] = "wrong" if card.name == default else "note"
-            yield Finding(section, name, state, f"cannot run: {card.missing}", needed=card.name == default)
+            words = f"cannot run: {card.missing}; {_licence(card.licence)}"
+            yield Finding(section, name, state, words, needed=card.name == default)
     for name, reason in found.broken.items():
         yield Finding(section, name, "wrong", f"broken: {reason}", needed=name == default)
     if default not in found.cards and default not in found.broken:
         yield Finding(
             section, default, "wrong", "the default model is not installed, or not among `models`", needed=True
         )
+
+
+def _licence(licence: str) -> str:
+    """Name a licence, and say of one that reaches the programs around it that it does."""
+    return f"licence: {licence}{' (copyleft)' if 'GPL' in licence else ''}"
 
 
 def _directories(wanted: Config) -> Iterator[Finding]:

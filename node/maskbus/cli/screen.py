@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from maskbus.cli import streams_table, tables
-from maskbus.cli.quantities import amount, duration
-from maskbus_wire.replies import ModelStats, Statistics, StreamInfo, TopicStats, WorkerStats
+from maskbus.cli.quantities import amount, counted, duration
+from maskbus_wire.replies import CacheStats, ModelStats, Statistics, StreamInfo, TopicStats, WorkerStats
 
 _LANES = ("interactive", "stream", "batch")
 _STATE_STYLES = {
@@ -37,6 +37,13 @@ def frame(
 def sections(statistics: Statistics, streams: Sequence[StreamInfo] = ()) -> list[RenderableType]:
     """Return the tables of models, workers, streams and topics, and the lines of figures under them."""
     parts: list[RenderableType] = [_models(statistics.models), Text("")]
+    parts += [
+        Text.from_markup(
+            f"[red]{escape(model.name)}[/] is left out of routes for {model.left_out_s:.0f} s: it has failed too often"
+        )
+        for model in statistics.models
+        if model.left_out_s
+    ]
     if statistics.workers:
         parts += [_workers(statistics.workers), Text("")]
         parts += [
@@ -114,9 +121,25 @@ def _topics(topics: Sequence[TopicStats]) -> Table:
 def _figures(statistics: Statistics) -> list[Text]:
     used, reserved = amount(statistics.shm_used_bytes), amount(statistics.shm_bytes)
     unread = f", {statistics.unanswerable} replies undeliverable" if statistics.unanswerable else ""
+    cache = [_cache(statistics.cache)] if statistics.cache is not None else []
     return [
         Text(f"images     {statistics.images} kept; shared memory: {used} used of {reserved} reserved"),
         Text(f"leases     {statistics.leases} held by clients, {amount(statistics.leased_bytes)}"),
+        *cache,
         Text(f"messages   {statistics.received} received, {statistics.rejected} rejected{unread}"),
         Text(f"memory     {amount(statistics.rss_bytes)} in the node's own process"),
     ]
+
+
+def _cache(cache: CacheStats) -> Text:
+    if cache.store == "none":
+        return Text("answers    none are kept")
+    there = cache.stored if cache.store == "redis" else cache.entries
+    words = (
+        f"answers    {there} kept in {cache.store}, {amount(cache.bytes)}; {cache.hits} found there, {cache.misses} not"
+    )
+    words += f"; {cache.evictions} dropped" if cache.evictions else ""
+    text = Text(words)
+    if cache.errors:
+        text.append(f"; it could not be asked {counted(cache.errors, 'time')}", "red")
+    return text

@@ -16,6 +16,7 @@ from maskbus.cli.text_ranking import Proposal, Ranking
 from maskbus_client.errors import NoMask
 from maskbus_client.masks import Mask
 from maskbus_client.results import Result
+from maskbus_wire.replies import Attempt
 
 _STAGES = (
     ("queued_ms", "queued"),
@@ -101,8 +102,7 @@ def origin_lines(result: Result) -> list[str]:
 
 def detour_lines(result: Result) -> list[str]:
     """Return what the node did otherwise than asked, and which models did not answer: a line each."""
-    tried = [f"tried before: {one.model} ({one.code}, {one.ms:.0f} ms): {one.message}" for one in result.tried]
-    return [*result.notes, *tried]
+    return [*result.notes, *map(_detour, result.tried)]
 
 
 def timings_line(result: Result, round_trip_ms: float) -> str:
@@ -165,6 +165,11 @@ def _mask(mask: Mask) -> dict[str, Any]:
 def _proposal(one: Proposal) -> dict[str, Any]:
     scores = {"label": one.label, "similarity": one.similarity, "probability": one.probability}
     return {"chosen": one.chosen, **_mask(one.mask), **scores}
+
+
+def _detour(one: Attempt) -> str:
+    after = f" after {one.ms:.0f} ms" if one.ms >= 1 else ""
+    return f"not by {one.model}{after}: {one.message}"
 
 
 def _share(mask: Mask, result: Result) -> str:

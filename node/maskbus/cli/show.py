@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from rich.markup import escape
+from rich.table import Table
 
 from maskbus.cli import connection, screen, tables
 from maskbus.cli.quantities import duration
@@ -36,12 +37,17 @@ def _print_models(reply: Models) -> None:
     console = tables.console()
     table = tables.plain("model", "", "prompts", "multimask", "device", "weights", "licence")
     for model in reply.models:
-        name = escape(model.name) + (" [dim](default)[/]" if model.default else "")
+        roles = {"default": model.default, "for texts": model.default_for_text}
+        role = ", ".join(words for words, is_it in roles.items() if is_it)
+        name = escape(model.name) + (f" [dim]({role})[/]" if role else "")
         mark = tables.YES if model.ready else tables.NO
         multimask = "yes" if model.multimask else "no"
         cells = [", ".join(model.prompts), multimask, model.device, model.weights, model.licence]
         table.add_row(name, mark, *map(escape, cells))
     console.print(table)
+    if reply.routes:
+        console.print()
+        console.print(_routes(reply))
     lines = [""]
     for model in reply.models:
         lines.append(f"{model.name}: {model.title}")
@@ -55,6 +61,17 @@ def _print_models(reply: Models) -> None:
     lines.append("limits: " + ", ".join(f"{name} {value}" for name, value in reply.limits.items()))
     for line in lines:
         console.print(escape(line), soft_wrap=True)
+
+
+def _routes(reply: Models) -> Table:
+    ready = {model.name for model in reply.models if model.ready}
+    table = tables.plain("route", "models, in the order in which they are tried", "predicted IoU", "share of the time")
+    for route in reply.routes:
+        names = (escape(name) if name in ready else f"[dim]{escape(name)}[/] {tables.NO}" for name in route.models)
+        least = f"at least {route.min_predicted_iou:g}" if route.min_predicted_iou else "any"
+        share = "even" if route.share is None else f"{100 * route.share:.0f} %"
+        table.add_row(escape(route.name), ", ".join(names), least, share)
+    return table
 
 
 def _ping(client: Client, arguments: argparse.Namespace) -> None:

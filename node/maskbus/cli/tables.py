@@ -24,5 +24,6 @@ def plain(*columns: str, right: Collection[int] = ()) -> Table:
     """Return a table of these columns without a frame; the columns at the positions `right` are aligned there."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
     for i, name in enumerate(columns):
-        table.add_column(name, justify="right" if i in right else "left")
+        # What a line is about comes first, and is the last to be cut.
+        table.add_column(name, justify="right" if i in right else "left", overflow="fold", no_wrap=i == 0)
     return table

@@ -44,8 +44,8 @@ def search(
 
     With the same weights and settings they are those of the reference generators. Where memory is short, points are
     decoded fewer at a time, then from a coarser grid; where nothing is found, the search is made once more with lower
-    thresholds. Both are said in the answer's notes. An `ObjectFinder` is asked for the objects of each part of the image
-    at once: there is no grid, and the job is told of parts instead of points.
+    thresholds. Both are said in the answer's notes. An `ObjectFinder` is asked for all objects of each part of the
+    image at once: there is no grid, and the job is told of parts instead of points.
 
     Args:
         handler: Takes points. One that is a `GridDecoder` is many times faster, and so is an `ObjectFinder`.

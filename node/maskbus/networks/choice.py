@@ -34,8 +34,9 @@ RUNTIMES = ("auto", *_NETWORKS)
 _CALLS = 3
 _HOPELESS = 3.0
 """What takes so many times longer than another is not called again."""
-_EXACTNESS = 1e-3
-"""How far outputs of two runtimes may be apart, as a part of the largest value."""
+_EXACTNESS = 1e-2
+"""How far outputs of two runtimes may be apart, as a part of the largest value of their channel."""
+_SILENT = 1e-4
 
 
 def load(path: Path, example: Sequence[Array], *, runtime: str = "auto", threads: int = 0) -> Network:
@@ -103,7 +104,7 @@ def _fastest(path: Path, found: signature.Signature, example: Sequence[Array], t
     if chosen is None:
         tried = "; ".join(f"{name}: {reason}" for name, reason in against.items())
         raise ModelUnavailable(f"Nothing that is installed can compute {path}: {tried or 'no runtime is there.'}")
-    times = ", ".join(f"{name} {taken * 1000:.3g} ms" for name, taken in seconds.items())
+    times = ", ".join(f"{name} {taken * 1000:.{0 if taken > 0.01 else 1}f} ms" for name, taken in seconds.items())
     log.info("%s is computed by %s (%s).", path.name, chosen.runtime, times)
     return chosen
 
@@ -121,15 +122,22 @@ def _seconds(network: Network, example: Sequence[Array], best: float) -> float:
 
 
 def _difference(outputs: Sequence[Array], expected: Sequence[Array]) -> float:
-    """Return the largest difference of two answers, as a part of the largest value of each output."""
+    """Return the largest difference of two answers, as a part of the largest value of each channel (the second axis).
+
+    One output may hold places in pixels and confidences.
+    """
     if [output.shape for output in outputs] != [output.shape for output in expected]:
         return np.inf
     worst = 0.0
     for output, other in zip(outputs, expected, strict=True):
-        if other.size:
-            wanted = other.astype(np.float64)
-            apart = np.abs(output.astype(np.float64) - wanted).max() / max(float(np.abs(wanted).max()), 1e-6)
-            worst = max(worst, float(apart) if np.isfinite(apart) else np.inf)
+        if not other.size:
+            continue
+        found, wanted = output.astype(np.float64), other.astype(np.float64)
+        others = tuple(axis for axis in range(wanted.ndim) if axis != 1)
+        largest = np.abs(wanted).max(others, keepdims=True)
+        # A channel that is all but silent is compared with the others.
+        apart = (np.abs(found - wanted) / np.maximum(largest, max(_SILENT * largest.max(), 1e-6))).max()
+        worst = max(worst, float(apart) if np.isfinite(apart) else np.inf)
     return worst
 
 

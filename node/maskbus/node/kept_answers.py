@@ -39,29 +39,29 @@ class KeptAnswers:
 
     def look(self, job: Job, workers: Sequence[WorkerHandle], then: Callable[[Kept | None], None]) -> None:
         """Look for a job's answer. `then` is called once, now or later, on the loop; later the job may be answered."""
-        key = self._key(job, workers)
-        if self._store is None or not key:
+        self._name(job, workers)
+        if self._store is None or not job.key or job.fresh:
             then(None)
             return
-        self._store.lookup(key, lambda found: then(None if found is None else _given_again(found, job)))
+        self._store.lookup(job.key, lambda found: then(None if found is None else _given_again(found, job)))
 
     def keep(self, job: Job, worker: WorkerHandle, message: Sequence[Frame]) -> None:
         """Keep a job's answer, if it is to be kept."""
-        key = self._key(job, [worker], fresh=True)
-        if self._store is not None and key:
-            self._store.put(key, message)
+        self._name(job, [worker])
+        if self._store is not None and job.key:
+            self._store.put(job.key, message)
 
-    @staticmethod
-    def _key(job: Job, workers: Sequence[WorkerHandle], *, fresh: bool = False) -> str:
-        """Return the key of a job's question; empty where there is none, or the model's weights are not known yet."""
-        if job.question is None or (job.fresh and not fresh):
-            return ""
+    def _name(self, job: Job, workers: Sequence[WorkerHandle]) -> None:
+        """Set a job's key, if its answer may be kept and the model's weights are known."""
+        if self._store is None or job.question is None or job.key:
+            return
         weights = next((worker.weights for worker in workers if worker.weights is not None), None)
-        try:
-            return "" if weights is None else key_of({**job.question, "weights": weights})
-        except TypeError as error:  # an option that only this model understands
-            log.debug("An answer cannot be kept: %s", error)
-            return ""
+        if weights is not None:
+            try:
+                job.key = key_of({**job.question, "weights": weights})
+            except TypeError as error:  # an option that only this model understands
+                log.debug("An answer cannot be kept: %s", error)
+                job.question = None
 
 
 def _given_again(found: Sequence[bytes], job: Job) -> Kept | None:

@@ -1,8 +1,9 @@
 """Smooth outlines.
 
-The mask is blurred by a Gaussian, and what is above one half is the new mask. A straight edge stays where it is,
-corners are rounded inwards and outwards alike: areas neither grow nor shrink on the whole. Blurring and thresholding
-again and again moves an outline by its curvature (Merriman, Bence, Osher 1992); this is one such step.
+The mask is blurred by a Gaussian, and what is above one half is the new mask. A straight edge stays where it is;
+corners are rounded inwards and outwards alike. So areas neither grow nor shrink, but for less than πσ² pixels that a
+part loses, and a hole, for being round. Blurring and thresholding again and again moves an outline by its curvature
+(Merriman, Bence, Osher 1992); this is one such step.
 """
 
 from __future__ import annotations

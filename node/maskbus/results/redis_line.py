@@ -112,7 +112,7 @@ def _name_of(url: str) -> str:
         if parts.scheme in {"redis", "rediss"} and parts.hostname and not misplaced and (database or "0").isdecimal():
             host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
             return f"{parts.scheme}://{host}:{parts.port or 6379}/{database or 0}"
-    raise StoreError("The URL of the redis is none; write redis://127.0.0.1:6379/0, say.")
+    raise StoreError("redis_url is no URL of a redis; write redis://127.0.0.1:6379/0, say.")
 
 
 def _client(url: str, name: str) -> tuple[redis.Redis, str]:
@@ -135,7 +135,5 @@ def _client(url: str, name: str) -> tuple[redis.Redis, str]:
         kind(**options)  # does not connect, but shows that its options are good
         pool = redis.ConnectionPool(connection_class=kind, max_connections=1, **options)
     except Exception:  # whose text may have the password in it
-        raise StoreError(
-            f"The URL of the redis at {name} has something that is not understood, after the ?, say."
-        ) from None
+        raise StoreError(f"redis_url ({name}) has something behind its ? that is not understood.") from None
     return redis.Redis(connection_pool=pool), options.get("password") or ""

@@ -56,6 +56,8 @@ class Job:
     """Whether the deadline is the requester's own, not the node's."""
     question: Mapping[str, Any] | None = None
     """All that the answer depends on but for the model's weights, where the answer may be kept."""
+    key: str = ""
+    """Under which the answer is looked for and kept, as soon as that is known."""
     fresh: bool = False
     """Whether it must be computed, though the same one may be kept."""
     ahead: tuple[Job, ...] = ()

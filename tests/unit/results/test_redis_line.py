@@ -47,7 +47,7 @@ def test_the_name_is_the_url_without_what_is_secret(url, name):
     ],
 )
 def test_a_url_that_is_none_gets_one_sentence(url):
-    with pytest.raises(StoreError, match="The URL of the redis") as caught:
+    with pytest.raises(StoreError, match="redis_url") as caught:
         RedisLine(url)
     assert "secret" not in str(caught.value)
     assert "cret" not in str(caught.value)

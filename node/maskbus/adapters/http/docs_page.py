@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
 from maskbus.adapters.http import openapi
+from maskbus.adapters.http.problems import OWN, STATUSES
+from maskbus_wire.errors import CODES
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -18,7 +21,7 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; bo
 td:first-child { white-space: nowrap; } .verb { font-weight: 700; text-transform: uppercase; margin-right: .5rem; }
 .type { color: #888; }
 """
-_EXAMPLES = {
+EXAMPLES = {
     "/segment": """\
 curl -s '{base}/segment?points=320,240' -H 'Content-Type: image/jpeg' --data-binary @photo.jpg
 
@@ -33,6 +36,8 @@ printf '{{"image": "%s", "points": [[320, 240, true]]}}' "$(base64 -w0 photo.jpg
     "/readyz": "curl -s {base}/readyz",
 }
 
+_WORDS = {"malformed": "The body is no JSON, or no form."}
+
 
 def page(base: str) -> str:
     """Return the page; `base` is the address that its examples ask, such as http://127.0.0.1:5000."""
@@ -45,12 +50,18 @@ def page(base: str) -> str:
         f"{escape(document['info']['version'])}; for programs: <a href=openapi.json>openapi.json</a>.",
         "<nav><ul>",
         *(f"<li><a href='#{_anchor(path)}'><code>{escape(path)}</code></a>" for path in document["paths"]),
-        "<li><a href='#schemas'>all structures</a></ul></nav>",
+        "<li><a href='#errors'>errors</a><li><a href='#schemas'>structures</a></ul></nav>",
     ]
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
             parts += _operation(path, verb, operation, base)
-    parts.append("<h2 id=schemas>Structures</h2>")
+    parts += [
+        "<h2 id=errors>Errors</h2>",
+        "<p>Every one of them is a <a href='#Problem'>Problem</a>: one sentence, a code, and the field that is wrong. "
+        "With 503, <code>Retry-After</code> says when it may be worth another try.</p>",
+        *_errors(),
+        "<h2 id=schemas>Structures</h2>",
+    ]
     for name in schemas:
         parts += _schema(name, schemas[name])
     return "\n".join(parts)
@@ -65,19 +76,22 @@ def _operation(path: str, verb: str, operation: dict[str, Any], base: str) -> li
         f"<h2 id='{_anchor(path)}'><span class=verb>{verb}</span><code>{escape(path)}</code></h2>",
         f"<p>{escape(operation['summary'])}. {escape(operation.get('description', ''))}</p>",
     ]
-    if path in _EXAMPLES:
-        parts.append(f"<pre>{escape(_EXAMPLES[path].format(base=base))}</pre>")
+    if path in EXAMPLES:
+        parts.append(f"<pre>{escape(EXAMPLES[path].format(base=base))}</pre>")
     content = operation.get("requestBody", {}).get("content", {})
     if content:
         kinds = ", ".join(f"<code>{escape(media)}</code>" for media in content)
         parts.append(f"<p>Body: {kinds}; {_kind(next(iter(content.values()))['schema'])}.</p>")
-    rows = []
-    for status, answer in operation["responses"].items():
-        kinds = ", ".join(
-            f"<code>{escape(media)}</code> {_kind(one['schema'])}" for media, one in answer["content"].items()
-        )
-        rows.append(f"<tr><td>{status}<td>{escape(answer['description'])}<td>{kinds}")
-    return [*parts, "<table><tr><th>status<th>when<th>body", *rows, "</table>"]
+    answers = operation["responses"]["200"]["content"].items()
+    kinds = ", ".join(f"<code>{escape(media)}</code> ({_kind(one['schema'])})" for media, one in answers)
+    return [*parts, f"<p>Answer: {kinds}.</p>"]
+
+
+def _errors() -> list[str]:
+    codes = [(status, code, _WORDS.get(code, CODES[code])) for code, status in STATUSES.items()]
+    codes += [(status, code, words) for code, (status, words) in OWN.items()]
+    rows = [f"<tr><td>{status}<td><code>{code}</code><td>{_prose(words)}" for status, code, words in sorted(codes)]
+    return ["<table><tr><th>status<th>code<th>meaning", *rows, "</table>"]
 
 
 def _schema(name: str, schema: dict[str, Any]) -> list[str]:
@@ -87,7 +101,7 @@ def _schema(name: str, schema: dict[str, Any]) -> list[str]:
         mark = "" if field in required else " <span class=type>may be left out</span>"
         rows.append(
             f"<tr><td><code>{escape(field)}</code><td class=type>{_kind(one)}<td>"
-            f"{escape(one.get('description', ''))}{mark if 'Body' in name else ''}"
+            f"{_prose(one.get('description', ''))}{mark if 'Body' in name else ''}"
         )
     words = escape(schema.get("description", ""))
     return [
@@ -96,6 +110,11 @@ def _schema(name: str, schema: dict[str, Any]) -> list[str]:
         *rows,
         "</table>",
     ]
+
+
+def _prose(text: str) -> str:
+    """Return text as HTML, with code where it stands between backticks."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(text))
 
 
 def _kind(schema: dict[str, Any]) -> str:

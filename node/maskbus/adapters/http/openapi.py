@@ -43,6 +43,8 @@ _ALL = (
 _IMAGE_ID = {"name": "image_id", "in": "path", "required": True, "schema": {"type": "string"}}
 _TEMPLATE = "#/components/schemas/{name}"
 
+_PROBLEM = {intake.JSON: {"schema": {"$ref": _TEMPLATE.format(name="Problem")}}}
+
 
 @functools.cache
 def document() -> dict[str, Any]:
@@ -69,8 +71,8 @@ def document() -> dict[str, Any]:
             "/healthz": {"get": _look("Whether the gateway lives", "HealthResult")},
             "/readyz": {"get": _look("Whether a model can answer", "HealthResult")},
             "/metrics": {"get": _other("Metrics for Prometheus", "text/plain")},
-            "/openapi.json": {"get": _other("This document", intake.JSON)},
-            "/docs": {"get": _other("The same for people", "text/html")},
+            "/openapi.json": {"get": _other("A description of all this for programs", intake.JSON)},
+            "/docs": {"get": _other("A description of all this for people", "text/html")},
             "/": {"get": _other("The same as /docs", "text/html")},
         },
         "components": {"schemas": schemas},
@@ -115,7 +117,7 @@ def _look(summary: str, result: str) -> dict[str, Any]:
         "summary": summary,
         "responses": {
             "200": {"description": "The answer", "content": {intake.JSON: {"schema": schema}}},
-            **_problems(),
+            "default": {"description": "There is none", "content": _PROBLEM},
         },
     }
 
@@ -129,10 +131,11 @@ def _other(summary: str, media: str) -> dict[str, Any]:
 
 def _problems() -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
-    for code, status in {**STATUSES, **OWN}.items():
+    for code, status in STATUSES.items():
         by_status.setdefault(status, []).append(code)
-    content = {intake.JSON: {"schema": {"$ref": _TEMPLATE.format(name="Problem")}}}
+    for code, (status, _) in OWN.items():
+        by_status.setdefault(status, []).append(code)
     return {
-        str(status): {"description": ", ".join(sorted(codes)), "content": content}
+        str(status): {"description": ", ".join(sorted(codes)), "content": _PROBLEM}
         for status, codes in sorted(by_status.items())
     }

@@ -18,8 +18,6 @@ STATUSES: Final[Mapping[str, int]] = {
     "unknown_operation": 400,
     "unknown_model": 404,
     "unknown_image": 404,
-    "unknown_stream": 404,
-    "unknown_lease": 404,
     "cancelled": 409,
     "image_expired": 410,
     "too_large": 413,
@@ -27,7 +25,6 @@ STATUSES: Final[Mapping[str, int]] = {
     "invalid_image": 422,
     "unknown_encoding": 422,
     "unsupported_prompt": 422,
-    "no_shared_memory": 500,
     "internal": 500,
     "out_of_memory": 500,
     "unsupported_version": 502,
@@ -37,19 +34,19 @@ STATUSES: Final[Mapping[str, int]] = {
     "shutting_down": 503,
     "deadline_exceeded": 504,
 }
-"""Error code of the wire → status."""
-OWN: Final[Mapping[str, int]] = {
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "not_acceptable": 406,
-    "body_too_slow": 408,
-    "unsupported_media_type": 415,
-    "forbidden": 403,
-    "protocol": 502,
-    "not_ready": 503,
-    "node_unreachable": 503,
+"""Error code of the wire → status; those that are missing answer nothing that is asked here."""
+OWN: Final[Mapping[str, tuple[int, str]]] = {
+    "forbidden": (403, "The request is for another machine's name, or from a page of another site."),
+    "not_found": (404, "There is nothing at this path."),
+    "method_not_allowed": (405, "The path is there for other methods; `Allow` lists them."),
+    "not_acceptable": (406, "The answer does not come in what `Accept` names."),
+    "body_too_slow": (408, "The body was not there in time."),
+    "unsupported_media_type": (415, "The body is of no type that is read here, or compressed."),
+    "protocol": (502, "What the node answered cannot be read."),
+    "not_ready": (503, "No model can answer now."),
+    "node_unreachable": (503, "The node does not answer: it is not there, or is being started again."),
 }
-"""The gateway's own codes → status."""
+"""The gateway's own codes → status, and what they mean."""
 _RETRY_AFTER: Final = {"busy": 1, "shutting_down": 2, "node_unreachable": 2, "not_ready": 2}
 """Code → seconds after which it may be worth another try."""
 _WHERE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
@@ -63,7 +60,7 @@ class Refused(Exception):
         self, code: str, message: str, path: str = "", *, status: int = 0, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message)
-        self.status = status or STATUSES.get(code) or OWN.get(code, 500)
+        self.status = status or STATUSES.get(code) or OWN.get(code, (500, ""))[0]
         self.problem = Problem(success=False, error=message, code=code, path=path)
         self.headers = {**(headers or {})}
         if code in _RETRY_AFTER:

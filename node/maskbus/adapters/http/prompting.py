@@ -69,7 +69,7 @@ def _rows(name: str, rows: Rows, columns: tuple[int, ...]) -> list[tuple[float, 
     wanted = " or ".join(map(str, columns))
     for i, row in enumerate(found):
         if len(row) not in columns:
-            raise Refused("invalid_field", f"{wanted} numbers are wanted, not {len(row)}.", f"{name}[{i}]")
+            raise Refused("invalid_field", f"A row has {wanted} numbers, not {len(row)}.", f"{name}[{i}]")
         if any(isinstance(number, bool) for number in row[:2]) or (name == "boxes" and bool in map(type, row)):
             raise Refused("invalid_field", "A coordinate is a number.", f"{name}[{i}]")
     return [tuple(map(float, row)) for row in found]
