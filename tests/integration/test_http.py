@@ -21,6 +21,7 @@ from maskbus_wire.requests import Cancel, EverythingOptions, PostProcessing
 from support.gateway import client, file, gateway, text
 from support.nodes import live_node
 from support.peer import segment
+from support.waiting import until
 
 WIDTH, HEIGHT = 64, 48
 BOX = (8, 10, 40, 30)
@@ -278,16 +279,20 @@ def test_bodies_that_are_none(http, png):
 
 
 def test_a_full_queue_says_when_to_come_back(http, node, png):
-    working = {"image": text(png), "boxes": BOX, "model": "failing", "options": {"work": 9}, "deadline_ms": 3000}
-    with node.peer() as first, node.peer() as second:
-        for peer in (first, second):
-            peer.send(segment("failing", box=(1, 1, 3, 3), options={"work": 4}, id="long"), bytes(60))
-        answer = http.post("/segment", json=working)
-        assert refused(answer, 503, "busy")["queue_length"] >= 1
+    def load():
+        return next((model for model in node.stats().models if model.name == "failing"), None)
+
+    with node.peer() as peer:
+        peer.send(segment("failing", box=(1, 1, 3, 3), options={"work": 20}, id="first"), bytes(60))
+        until(lambda: load() is not None and load().running == 1, "it does not begin")
+        peer.send(segment("failing", box=(1, 1, 3, 3), id="second"), bytes(60))
+        until(lambda: sum(load().queued.values()) == 1, "it does not wait")
+        answer = http.post("/segment", json={"image": text(png), "boxes": BOX, "model": "failing"})
+        assert refused(answer, 503, "busy")["queue_length"] == 1
         assert int(answer.headers["retry-after"]) > 0
-        with node.peer() as third:
-            third.ask(Cancel(target="long"))
-            third.ask(Cancel(target="long"))
+        for name in ("second", "first"):
+            peer.send(Cancel(target=name))
+        until(lambda: load().running == 0, "it does not end")
 
 
 def test_methods_and_paths(http):

@@ -49,7 +49,7 @@ def made(monkeypatch):
     counts: Counter[str] = Counter()
 
     def counted(name, real):
-        return lambda *arguments: counts.update([name]) or real(*arguments)
+        return lambda *arguments, **named: counts.update([name]) or real(*arguments, **named)
 
     for name, real in list(answer._BLOBS.items()):
         monkeypatch.setitem(answer._BLOBS, name, counted(name, real))

@@ -49,7 +49,9 @@ def test_fills_the_encoder_and_the_heads(variant: str, monkeypatch: pytest.Monke
 
 def test_every_model_of_the_manifest_has_a_handler() -> None:
     targets = installed()
-    for name in ENTRIES:
+    for name, entry in ENTRIES.items():
+        if entry.family == "CLIP":
+            continue  # a part of the handler `text`: test_clip_loading.py
         handler: Any = load_class(targets[name])
         assert handler.variant == name
         assert handler.info.licence == ENTRIES[name].licence

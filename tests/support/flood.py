@@ -28,7 +28,7 @@ class FloodHandler(Handler):
         title="Flood",
         prompts=frozenset({"points"}),
         licence="MIT",
-        everything=EverythingSettings(points_per_side=8, pred_iou_thresh=0.5, stability_score_thresh=0.5, retry=False),
+        everything=EverythingSettings(points_per_side=12, pred_iou_thresh=0.5, stability_score_thresh=0.5, retry=False),
     )
 
     def embed(self, images, job):

@@ -140,6 +140,8 @@ def train(folder: Path, *, steps: int = 260, batch: int = 96, seed: int = 0) -> 
 
     config = folder / CONFIG_FILE
     config.write_text(json.dumps(CONFIG, indent=1))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more of them wait longer for each other than they work
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     model = open_clip.CLIP(**CONFIG)
@@ -164,6 +166,7 @@ def train(folder: Path, *, steps: int = 260, batch: int = 96, seed: int = 0) -> 
         loss.backward()
         optimizer.step()
         schedule.step()
+    torch.set_num_threads(threads)
     with torch.no_grad():
         model.logit_scale.clamp_(max=float(np.log(30)))
     weights = folder / WEIGHTS_FILE

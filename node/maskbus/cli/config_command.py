@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from typing import Any
 
@@ -33,7 +34,8 @@ def as_toml(effective: Effective) -> str:
         if held is None:  # which TOML cannot say but by leaving it out
             lines.append((f"# {name} is left out", f"({effective.origin[name]})"))
         else:
-            lines.append((f"{name} = {toml_text.value(held)}", toml_text.comment(effective.origin[name])))
+            shown = _without_password(held) if name == "redis_url" else held
+            lines.append((f"{name} = {toml_text.value(shown)}", toml_text.comment(effective.origin[name])))
     width = min(60, max(len(left) for left, _ in lines))
     text = f"# maskbus {__version__}: the effective configuration, and where each value comes from\n"
     text += "".join(f"{left:<{width}}  {right}\n" for left, right in lines)
@@ -49,7 +51,13 @@ def as_toml(effective: Effective) -> str:
     return text
 
 
+def _without_password(url: str) -> str:
+    """Return a URL whose password does not end up in a terminal's history or in somebody's report."""
+    return re.sub(r"(?<=://)([^/@:]*):.*@", r"\1:PASSWORD@", url)
+
+
 def _as_json(effective: Effective) -> str:
     plain: dict[str, Any] = msgspec.to_builtins(effective.config)
+    plain["redis_url"] = _without_password(plain["redis_url"])
     values = {name: {"value": held, "origin": effective.origin[name]} for name, held in plain.items()}
     return json.dumps({"settings": values, "warnings": effective.warnings}, indent=2, default=str) + "\n"

@@ -102,7 +102,7 @@ class Session:
         return {**names, **segment_report.plain(answer, files, best=self.arguments.rank)}
 
     def _say(self, row: Row, answer: Answer) -> None:
-        lines = segment_report.score_lines(answer.result) or [f"{len(answer.result)} masks"]
+        lines = segment_report.score_lines(answer.result) or [counted(len(answer.result), "mask")]
         for line in [*lines, *segment_report.detour_lines(answer.result)]:
             print(f"{row.photo.name}: {line}", flush=True)
 

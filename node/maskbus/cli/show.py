@@ -65,7 +65,7 @@ def _print_models(reply: Models) -> None:
 
 def _routes(reply: Models) -> Table:
     ready = {model.name for model in reply.models if model.ready}
-    table = tables.plain("route", "models, in the order in which they are tried", "predicted IoU", "share of the time")
+    table = tables.plain("route", "models, in this order", "predicted IoU", "time each")
     for route in reply.routes:
         names = (escape(name) if name in ready else f"[dim]{escape(name)}[/] {tables.NO}" for name in route.models)
         least = f"at least {route.min_predicted_iou:g}" if route.min_predicted_iou else "any"

@@ -49,6 +49,8 @@ class Card:
     devices: tuple[str, ...] = ("cpu",)
     threads: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
+    """Name and version of the distribution that its handler is from, where that is known."""
 
     @property
     def finds_everything(self) -> bool:
@@ -109,6 +111,7 @@ def _card(request: Mapping[str, Any], plain: Mapping[str, Any], config: Config) 
         devices=tuple(config.model.get(request["name"], ModelConfig()).devices),
         threads=request["threads"],
         options=request["options"],
+        version=registry.version(request["target"]),
         **{**plain, "prompts": frozenset(plain["prompts"])},
     )
 

@@ -19,6 +19,14 @@ def installed() -> dict[str, str]:
     return found
 
 
+def version(target: str) -> str:
+    """Return name and version of the distribution that has installed a handler; empty where none has."""
+    for point in entry_points(group=GROUP):
+        if point.value == target and point.dist is not None:
+            return f"{point.dist.name} {point.dist.version}"
+    return ""
+
+
 def load_class(target: str) -> type[Handler]:
     """Import the handler class that "package.module:Class" names.
 

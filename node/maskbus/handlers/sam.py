@@ -68,6 +68,11 @@ class SamHandler(Handler, GridDecoder):
         """How many images are embedded at once: a CPU gains nothing by more than one."""
         return _IMAGES_ON_CUDA if self.context.device.startswith("cuda") else 1
 
+    @property
+    def weights_digest(self) -> str:
+        """Tell the weights from all others."""
+        return self._segmenter.digest
+
     def embed(self, images: Sequence[Image], job: Job) -> Sequence[Embedding]:
         """Return image embeddings, and what the first layer of the mask decoder makes of them."""
         return self._segmenter.embed(images, job)

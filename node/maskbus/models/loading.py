@@ -57,6 +57,7 @@ def load(variant: str, context: LoadContext) -> Segmenter:
             no_memory=no_memory,
             device=settings.device,
             threads=torch.get_num_threads(),
+            digest=file.digest,
         )
 
     side = prompts.input_side

@@ -66,6 +66,7 @@ class Segmenter:
         no_memory: Tensor | None = None,
         device: str = "cpu",
         threads: int = 1,
+        digest: str = "",
     ) -> None:
         """Begin.
 
@@ -76,8 +77,10 @@ class Segmenter:
             no_memory: (C,) SAM 2 only: what is added to the embedding of an image that is no frame of a video.
             device: Where prompts are decoded.
             threads: CPU threads that decode them.
+            digest: SHA-256 of the weights, hex.
         """
         self.encode = encode
+        self.digest = digest
         self._prompts = prompt_encoder.to(device)
         self._decoder = decoder.to(device)
         self._sam2 = decoder.sam2

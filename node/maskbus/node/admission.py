@@ -339,7 +339,7 @@ class Admission:
             "blobs": message["blobs"].get("digests", []) if "blobs" in message else [],
             "image": picture["digest"],
             "model": card.name,
-            "handler": card.target,
+            "handler": [card.target, card.version],
             "configured": dict(card.options),
         }
 

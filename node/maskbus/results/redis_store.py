@@ -192,14 +192,14 @@ class RedisStore(ResultStore):
             self._stored += 1
             self._stored_bytes += write.nbytes
         except Refused as error:
-            self._failed_writes += 1
             now = self._clock()
             self._write_pause.failed(now)
             if self._lines.may(now):
                 log.warning("The cache of answers at %s takes none: %s.", self._line.name, error)
-        except CannotAsk as error:
             self._failed_writes += 1
+        except CannotAsk as error:
             self._lost(error)
+            self._failed_writes += 1
         finally:
             self._busy_since = None
 

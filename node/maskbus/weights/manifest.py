@@ -13,6 +13,9 @@ _SAM2_POINTERS = "large-file pointers of jiuface/flux-controlnet-inpainting on H
 _SAM21_POINTERS = "large-file pointers of camenduru/sam2-1-hiera on Hugging Face"
 _OFFICIAL_POINTER = "large-file pointer of the authors' own facebook/{} on Hugging Face"
 _MICRO_SAM = "computational-cell-analytics/micro-sam"
+_HUB = "https://huggingface.co/{}/resolve/{}/open_clip_model.safetensors"
+_CLIP_CITATION = "Radford et al. 2021, Learning Transferable Visual Models From Natural Language Supervision, ICML"
+_PROJECTS = "public projects on GitHub that pin the file, independently of each other"
 
 
 def _sam(size_name: str, file: str, size: int, sha256: str, *confirmed: str) -> Entry:
@@ -51,6 +54,22 @@ def _sam2(version: str, size_name: str, size: int, sha256: str, *confirmed: str)
         citation=_SAM2_CITATION,
         homepage=_SAM2,
         confirmed=(_SAM2_POINTERS if version == "2" else _SAM21_POINTERS, _MICRO_SAM, *confirmed),
+    )
+
+
+def _mobile_clip(size_name: str) -> Entry:
+    return Entry(
+        name=f"mobileclip-{size_name}",
+        title=f"MobileCLIP-{size_name.upper()}, trained on DataCompDR: the quick one, for research only",
+        family="CLIP",
+        file=f"mobileclip_{size_name}_datacompdr.safetensors",
+        urls=(_HUB.format(f"apple/MobileCLIP-{size_name.upper()}-OpenCLIP", "main"),),
+        size=None,
+        sha256=None,
+        licence="LicenseRef-Apple-AMLR",
+        citation="Vasu et al. 2024, MobileCLIP: Fast Image-Text Models through Multi-Modal Reinforced Training, CVPR, "
+        "arXiv:2311.17049",
+        homepage="https://github.com/apple/ml-mobileclip",
     )
 
 
@@ -128,6 +147,41 @@ _ALL = (
         _OFFICIAL_POINTER.format("sam2-hiera-base-plus"),
     ),
     _sam2("2", "large", 897_952_466, "7442e4e9b732a508f80e141e7c2913437a3610ee0c77381a66658c3a445df87b"),
+    Entry(
+        name="clip-vit-b-32",
+        title="CLIP ViT-B/32, trained on LAION-2B",
+        family="CLIP",
+        file="clip_vit_b_32_laion2b_s34b_b79k.safetensors",
+        urls=(
+            _HUB.format("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "1a25a446712ba5ee05982a381eed697ef9b435cf"),
+            _HUB.format("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "main"),
+        ),
+        size=605_143_316,
+        sha256="ac4f8c4b88af6d963118cbf40ad93176d092abbedfcb752601ae1866352656e6",
+        licence="MIT",
+        citation=f"{_CLIP_CITATION}; Cherti et al. 2023, Reproducible scaling laws for contrastive language-image "
+        "learning, CVPR, arXiv:2212.07143",
+        homepage="https://github.com/mlfoundations/open_clip",
+        confirmed=(f"some ten {_PROJECTS}", "blob name at that revision of laion's on Hugging Face, as they record it"),
+    ),
+    Entry(
+        name="clip-vit-b-32-openai",
+        title="CLIP ViT-B/32, OpenAI's own",
+        family="CLIP",
+        file="clip_vit_b_32_openai.safetensors",
+        urls=(
+            _HUB.format("timm/vit_base_patch32_clip_224.openai", "a6f597a30f7b82c51704746581f9a4e41421e878"),
+            _HUB.format("timm/vit_base_patch32_clip_224.openai", "main"),
+        ),
+        size=605_143_284,
+        sha256="e6d1bd7789aa45192b3bf90570a789b478bae1b74ebcce7eddd908e83a2b7c31",
+        licence="MIT",
+        citation=_CLIP_CITATION,
+        homepage="https://github.com/openai/CLIP",
+        confirmed=(f"some ten {_PROJECTS}", "blob name at that revision of timm's on Hugging Face, as they record it"),
+    ),
+    _mobile_clip("s1"),
+    _mobile_clip("s2"),
 )
 
 ENTRIES: dict[str, Entry] = {entry.name: entry for entry in _ALL}

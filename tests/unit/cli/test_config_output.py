@@ -128,3 +128,20 @@ def same(one: Any, other: Any) -> bool:
 def test_what_toml_cannot_say_is_refused() -> None:
     with pytest.raises(TypeError):
         toml_text.value(None)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
+        ("redis://:secret@here/0", "redis://:PASSWORD@here/0"),
+        ("rediss://me:s3:c@ret@here:1/2", "rediss://me:PASSWORD@here:1/2"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+    ],
+)
+def test_no_password_is_shown(url, shown, monkeypatch, capsys):
+    monkeypatch.setenv("MASKBUS_REDIS_URL", url)
+    assert main(["config"]) == 0
+    assert f'redis_url = "{shown}"' in capsys.readouterr().out
+    assert main(["config", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["redis_url"]["value"] == shown

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,6 +29,7 @@ class FakeClient:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
         self.notes: list[str] = []
+        self.tried: list[replies.Attempt] = []
         self.error: MaskbusError | None = None
 
     def everything(self, image: Any, *, progress: Any, **wanted: Any) -> Result:
@@ -40,7 +42,7 @@ class FakeClient:
         masks[0, 2 : height - 2, 3 : width - 3] = True
         masks[1, 10:15, 10:20] = True
         progress(Progress(replies.Progress(id="1", done=4, total=16, found=1)))
-        return Result(_reply(masks, self.notes), ())
+        return Result(msgspec.structs.replace(_reply(masks, self.notes), tried=self.tried), ())
 
 
 def _reply(masks: np.ndarray, notes: list[str]) -> replies.FoundMasks:
@@ -139,6 +141,19 @@ def test_settings_go_out_as_given(client: FakeClient) -> None:
         "max_masks": 7,
         "deadline": 9.0,
     }
+
+
+def test_how_the_answer_is_made_goes_out_and_who_has_not_made_it_is_said(
+    client: FakeClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo("cat.png")
+    client.tried = [replies.Attempt(model="fastsam", code="model_unavailable", message="Its weights are missing.")]
+    flags = "--route fastsam,grabcut --min-iou 0.5 --fresh --max-side 640 --post fill_holes=9 --min-area 5"
+    assert main(["everything", "cat.png", *flags.split()]) == 0
+    (asked,) = client.asked
+    assert asked["route"] == {"models": ["fastsam", "grabcut"], "min_predicted_iou": 0.5}
+    assert (asked["fresh"], asked["max_side"], asked["post"], asked["min_area"]) == (True, 640, {"fill_holes": 9}, 5)
+    assert capsys.readouterr().err == "maskbus: cat.png: not by fastsam: Its weights are missing.\n"
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools and NumPy 2

@@ -5,12 +5,22 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
 from maskbus.cli import keys, quantities, screen, streams_table, top
 from maskbus_client.errors import NodeError, NodeUnreachable, error_of
-from maskbus_wire.replies import Error, ModelStats, Statistics, StreamCounts, StreamInfo, TopicStats, WorkerStats
+from maskbus_wire.replies import (
+    CacheStats,
+    Error,
+    ModelStats,
+    Statistics,
+    StreamCounts,
+    StreamInfo,
+    TopicStats,
+    WorkerStats,
+)
 
 BUSY = Statistics(
     node="0123456789abcdef",
@@ -27,7 +37,7 @@ BUSY = Statistics(
             p50_ms=80.12,
             p99_ms=250.98,
         ),
-        ModelStats(name="[red]odd[/]"),
+        ModelStats(name="[red]odd[/]", left_out_s=24.6),
     ],
     workers=[
         WorkerStats(
@@ -52,6 +62,9 @@ BUSY = Statistics(
     shm_used_bytes=1024,
     leases=3,
     leased_bytes=75 * 1024 * 1024,
+    cache=CacheStats(
+        store="memory", hits=5, misses=7, stored=7, evictions=2, errors=1, entries=4, bytes=3 * 1024 * 1024
+    ),
     rss_bytes=45 * 1024 * 1024,
     received=9000,
     rejected=17,
@@ -84,6 +97,8 @@ def test_everything_is_there() -> None:
         "and 8 more",
         "2 kept; shared memory: 1.0 KiB used of 64 MiB reserved",
         "3 held by clients, 75 MiB",
+        "[red]odd[/] is left out of routes for 25 s: it has failed too often",
+        "4 kept in memory, 3.0 MiB; 5 found there, 7 not; 2 dropped; it could not be asked 1 time",
         "9000 received, 17 rejected, 3 replies undeliverable",
         "45 MiB in the node's own process",
     ):
@@ -95,6 +110,21 @@ def test_an_idle_node_has_little_to_show() -> None:
     assert "nothing asked yet" in text
     assert "worker" not in text
     assert "topic" not in text
+
+
+@pytest.mark.parametrize(
+    ("cache", "words"),
+    [
+        (CacheStats(store="none"), "answers    none are kept\n"),
+        (
+            CacheStats(store="redis", stored=9, bytes=2048),
+            "answers    9 kept in redis, 2.0 KiB; 0 found there, 0 not\n",
+        ),
+    ],
+)
+def test_where_answers_are_kept(cache: CacheStats, words: str) -> None:
+    text = drawn(screen.frame("tcp://host:1", msgspec.structs.replace(IDLE, cache=cache)))
+    assert words in "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
 def test_a_narrow_screen_is_no_error() -> None:

@@ -43,7 +43,6 @@ def test_the_name_is_the_url_without_what_is_secret(url, name):
         "unix://user:se/cret@/run/redis.sock",
         "redis://127.0.0.1?nothing=secret",
         "redis://127.0.0.1?db=secret",
-        "redis://127.0.0.1?protocol=secret",
     ],
 )
 def test_a_url_that_is_none_gets_one_sentence(url):

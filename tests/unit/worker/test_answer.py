@@ -5,7 +5,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from maskbus.interfaces import Image, Masks
+from maskbus.interfaces import Image, Masks, TextScore
 from maskbus.worker import answer, mask_source
 from maskbus.worker.answer import MasksEncoder, check
 from maskbus.worker.mask_source import AnsweredMasks
@@ -185,6 +185,9 @@ def changed(**fields):
         changed(predicted_iou=np.ones(2, np.float32)),
         changed(stability_score=np.array([1, np.nan, 1], np.float32)),
         changed(similarity=np.array([1, np.inf, 1], np.float32)),
+        changed(probability=np.array([[1], [1], [1]], np.float32)),
+        changed(scores=(TextScore("cup", 1, 2, float("nan")),)),
+        changed(scores=(TextScore("cup", 1, 2, 0.5, float("inf")),)),
         changed(labels=("a", "b")),
         changed(logits=np.zeros((2, 10, 14), np.float32)),
         changed(logits=np.zeros((10, 14), np.float32)),
@@ -196,6 +199,9 @@ def changed(**fields):
         "iou",
         "stability",
         "similarity",
+        "probability",
+        "score-similarity",
+        "score-probability",
         "labels",
         "count-of-logits",
         "axes-of-logits",

@@ -1,0 +1,205 @@
+"""Bodies of every kind, and what is wrong with them, without a server."""
+
+import base64
+import os
+import random
+from contextlib import suppress
+
+import pytest
+
+from maskbus.adapters.http import intake, multipart, text_fields, translation
+from maskbus.adapters.http.bodies import EmbedBody, SegmentBody
+from maskbus.adapters.http.problems import Refused, refusal
+from maskbus.adapters.http.prompting import prompt_of
+from maskbus.adapters.http.settings import Additions
+from maskbus_wire.errors import WireError
+from maskbus_wire.requests import Embed, Everything, EverythingOptions, PostProcessing, Segment
+from support.gateway import file
+
+PNG = file()
+
+
+def take(data, media="application/json", query=(), kind=SegmentBody):
+    return intake.take(data, media, query, kind)
+
+
+def refused(call, *arguments, **named):
+    with pytest.raises((Refused, WireError)) as caught:
+        call(*arguments, **named)
+    found = refusal(caught.value)
+    return found.status, found.problem.code, found.problem.path
+
+
+def form(*fields, boundary="edge"):
+    parts = []
+    for name, data, *file_name in fields:
+        disposition = f'form-data; name="{name}"' + (f'; filename="{file_name[0]}"' if file_name else "")
+        data = data.encode() if isinstance(data, str) else data
+        parts.append(f"--{boundary}\r\nContent-Disposition: {disposition}\r\n\r\n".encode() + data + b"\r\n")
+    return b"".join(parts) + f"--{boundary}--\r\n".encode(), f'multipart/form-data; boundary="{boundary}"'
+
+
+def ask(body, image=PNG, mask=None, additions=Additions(), encodings=("polygon",)):  # noqa: B008
+    return translation.question_of(body, image, mask, additions, list(encodings))
+
+
+def test_text_means_what_json_means():
+    query = [
+        ("points", "320,240"),
+        ("labels", "1"),
+        ("text", "a cup, red"),
+        ("text", "a plate"),
+        ("encoding", "rle, png"),
+        ("post.smooth", "2.5"),
+        ("post.fill_holes", "9"),
+        ("settings", '{"points_per_side": 4}'),
+        ("multimask", "true"),
+        ("deadline_ms", "1500"),
+        ("options.mode", "fast"),
+        ("options.depth", "3"),
+    ]
+    body, image, mask = take(PNG, "image/png", query)
+    assert (image, mask) == (PNG, None)
+    assert body == SegmentBody(
+        points=[320, 240],
+        labels=[1],
+        text=["a cup, red", "a plate"],
+        encoding=["rle", "png"],
+        post=PostProcessing(smooth=2.5, fill_holes=9),
+        settings=EverythingOptions(points_per_side=4),
+        multimask=True,
+        deadline_ms=1500,
+        options={"mode": "fast", "depth": 3},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [("1,2", [1, 2]), ("[1,2]", [1, 2]), ("[1,2],[3,4]", [[1, 2], [3, 4]]), ("[[1,2,true]]", [[1, 2, True]])],
+)
+def test_rows_in_text(text, rows):
+    assert text_fields.plain_of([("points", text)]) == {"points": rows}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        [("model", "a"), ("model", "b")],
+        [("points", "1,x")],
+        [("post", "{")],
+        [("post.smooth", "1"), ("post", "{}")],
+        [("post.smooth", "1"), ("post.smooth", "2")],
+        [("nonsense", "1")],
+        [("deadline_ms", "soon")],
+        [("multimask", "perhaps")],
+    ],
+)
+def test_text_that_is_refused(query):
+    status, code, path = refused(take, PNG, "image/png", query)
+    assert (status, code) == (400, "invalid_field")
+    assert path in {query[0][0], query[-1][0], ""}
+
+
+def test_a_form_and_the_address_together():
+    data, media = form(("image", PNG, "a.png"), ("points", "[[1,2,1]]"), ("request", '{"model": "m", "stamp": 5}'))
+    body, image, _ = take(data, media, [("seq", "7")])
+    assert image == PNG
+    assert (body.points, body.model, body.stamp, body.seq) == ([[1, 2, 1]], "m", 5, 7)
+    data, media = form(("image", base64.b64encode(PNG)), ("mask", PNG, "m.png"))
+    body, image, mask = take(data, media)
+    assert (image, mask) == (PNG, PNG)
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ([("image", PNG, "a"), ("image", PNG, "b")], "invalid_field"),
+        ([("image", PNG, "a"), ("image", base64.b64encode(PNG))], "invalid_field"),
+        ([("file", PNG, "a")], "invalid_field"),
+        ([("request", "[1]")], "invalid_field"),
+        ([("request", '{"model": 5}')], "invalid_field"),
+        ([("model", b"\xff\xfe")], "invalid_field"),
+        ([("request", '{"model": "a"}'), ("model", "b")], "invalid_field"),
+        ([("seq", "1")] * 70, "too_large"),
+    ],
+)
+def test_forms_that_are_refused(fields, code):
+    assert refused(take, *form(*fields))[1] == code
+
+
+def test_no_form_brings_the_parser_down():
+    seed = int.from_bytes(os.urandom(4), "little")
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    whole, media = form(("image", PNG, "a.png"), ("points", "[[1,2]]"), ("request", '{"model": "m"}'))
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(rng.randrange(1, 4)):
+            how, at = rng.randrange(3), rng.randrange(len(data))
+            if how == 0:
+                data[at] = rng.randrange(256)
+            elif how == 1:
+                del data[at : at + rng.randrange(1, 40)]
+            else:
+                data[at:at] = rng.choice([b"\r\n", b"--edge", b"--edge--\r\n", b"\x00", b'"', b":"])
+        with suppress(Refused):
+            take(bytes(data), media)
+
+
+def test_a_form_that_stops_early():
+    whole, media = form(("image", PNG, "a.png"))
+    for cut in (10, len(whole) // 2, len(whole) - 6):
+        assert refused(multipart.parts_of, whole[:cut], media)[1] == "malformed"
+
+
+def test_points_and_labels():
+    prompt = prompt_of(SegmentBody(points=[[1, 2, True], [3, 4, 0]]), None)
+    assert (prompt.points, prompt.labels) == ([(1, 2), (3, 4)], [1, 0])
+    prompt = prompt_of(SegmentBody(points=[1, 2], labels=[False], text="cup"), None)
+    assert (prompt.points, prompt.labels, prompt.text) == ([(1, 2)], [0], ["cup"])
+    for body in (
+        SegmentBody(points=[[1, True]]),
+        SegmentBody(points=[[1, 2], 3]),
+        SegmentBody(points=[[1]]),
+        SegmentBody(boxes=[[1, 2, 3, True]]),
+        SegmentBody(mask="?"),
+    ):
+        assert refused(prompt_of, body, None)[0] == 400
+    assert refused(prompt_of, SegmentBody(mask="aGk="), 1)[2] == "mask"
+
+
+def test_what_is_asked_of_the_node():
+    request, attachments = ask(SegmentBody(boxes=[1, 2, 3, 4], frame_id="f", encoding="rle", fresh=True))
+    assert isinstance(request, Segment)
+    assert (request.frame_id, request.encodings, request.fresh, request.deadline_ms) == ("f", ["rle"], True, None)
+    assert (request.image.attachment, request.image.encoding, attachments) == (0, "png", [PNG])
+    request, attachments = ask(SegmentBody(), mask=PNG)
+    assert isinstance(request, Segment)
+    assert request.prompt.mask is not None
+    assert (request.prompt.mask.attachment, len(attachments)) == (1, 2)
+    request, attachments = ask(EmbedBody(image_id="i"), image=None)
+    assert isinstance(request, Embed)
+    assert (request.image.image_id, attachments) == ("i", [])
+    assert refused(ask, EmbedBody(image_id="i"))[2] == "image_id"
+
+
+def test_additions_are_for_those_who_say_nothing():
+    additions = Additions(
+        max_side=1536, post=PostProcessing(smooth=1), everything=EverythingOptions(box_nms_thresh=0.8)
+    )
+    request, _ = ask(SegmentBody(), additions=additions)
+    assert isinstance(request, Everything)
+    assert (request.max_side, request.post, request.settings.box_nms_thresh) == (1536, additions.post, 0.8)
+    assert (request.preset, request.deadline_ms) == ("default", 600_000)
+    own = SegmentBody(max_side=0, post=PostProcessing(), settings=EverythingOptions(box_nms_thresh=0.5, max_masks=1))
+    request, _ = ask(own, additions=additions)
+    assert isinstance(request, Everything)
+    assert (request.max_side, request.post) == (0, PostProcessing())
+    assert (request.settings.box_nms_thresh, request.settings.max_masks) == (0.5, 1)
+    assert ask(SegmentBody(points=[1, 2]))[0].post is None
+
+
+@pytest.mark.parametrize("name", ["multimask", "options", "text_options"])
+def test_what_goes_with_a_prompt_only(name):
+    body, _, _ = take(b'{"multimask": true}' if name == "multimask" else f'{{"{name}": {{"top": 1}}}}'.encode())
+    assert refused(ask, body) == (422, "invalid_value", name)
