@@ -269,7 +269,7 @@ class StreamOpen(StreamRequest, kw_only=True, omit_defaults=True, frozen=True, t
     post: PostProcessing | None = None
     """As in `segment`. With `track` without `min_area`: an object stays where it is in the answer."""
     text_options: TextOptions | None = None
-    """As in `segment`."""
+    """As in `segment`. Not with `track`."""
     options: dict[str, Any] = {}
     """The model's own options."""
 

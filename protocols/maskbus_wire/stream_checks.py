@@ -75,6 +75,8 @@ def _open(request: StreamOpen, attachments: int, limits: Limits) -> None:
         raise WireError("invalid_value", "A stream that tracks shows the model its frames as they are.", "max_side")
     if request.track and request.post is not None and request.post.min_area:
         raise WireError("invalid_value", "A stream that tracks leaves out no object.", "post.min_area")
+    if request.track and request.text_options is not None:
+        raise WireError("invalid_value", "A stream that tracks chooses nothing by text.", "text_options")
 
 
 def _update(request: StreamUpdate, attachments: int, limits: Limits) -> None:

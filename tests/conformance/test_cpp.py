@@ -53,7 +53,8 @@ stream-open-max-age-ms-negative stream-open-max-age-ms-zero stream-open-max-side
 stream-open-objects stream-open-post stream-open-prompt stream-open-prompt-labels stream-open-rate
 stream-open-rate-every stream-open-rate-high stream-open-rate-infinite stream-open-rate-nan stream-open-rate-negative
 stream-open-rate-zero stream-open-sample stream-open-text-options stream-open-top stream-open-track-max-side
-stream-open-track-min-area stream-open-track-prompt stream-open-waiting-many stream-open-waiting-none
+stream-open-track-min-area stream-open-track-prompt stream-open-track-text-options stream-open-waiting-many
+stream-open-waiting-none
 stream-open-waiting-unused stream-update-age-high stream-update-age-negative stream-update-encoding-twice
 stream-update-long stream-update-mask stream-update-name stream-update-object stream-update-object-negative
 stream-update-prompt stream-update-rate-nan stream-update-rate-zero stream-update-remove-many text-options-cosine-high

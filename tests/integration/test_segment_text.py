@@ -151,6 +151,14 @@ def test_masks_that_were_combined_say_what_of(endpoint: str) -> None:
     assert (both & (pixels_of("mask.png") == 255)).sum() > 0.9 * both.sum()
 
 
+@pytest.mark.parametrize("encoding", ["overlay", "polygon", "labels", "png"])
+def test_what_was_chosen_is_known_however_masks_travel(endpoint: str, encoding: str) -> None:
+    scene("photo.png", "blue", "red")
+    flags = ["--text", "red", "--encoding", encoding, "--json"]
+    plain = json.loads(maskbus(endpoint, "segment", "photo.png", *flags).stdout)
+    assert [(one["chosen"], one["bbox"][0]) for one in plain["ranking"]] == [(True, 70), (False, 20)]
+
+
 def test_what_is_not_to_be_taken_for_it_is_ranked_but_not_chosen(endpoint: str) -> None:
     scene("photo.png", "orange", "blue")
     flags = ["--text", "red", "--select", "cosine", "--threshold", "0.8", "--json"]

@@ -43,7 +43,7 @@ def picture() -> np.ndarray:
 
 def test_points_boxes_and_their_scores(client: Client, picture: np.ndarray) -> None:
     found = client.segment(picture, points=[(100, 80)])
-    assert found.best.bbox == (60, 40, 140, 80)
+    assert found.best.bbox == pytest.approx((60, 40, 140, 80), abs=2)
     assert found.best.predicted_iou == pytest.approx(fastsam.confidence((255, 20, 20)), abs=1e-3)
     found = client.segment(picture, boxes=[(20, 160, 89, 219), (230, 20, 300, 60)])
     assert [mask.area for mask in found] == [pytest.approx(60 * 70, rel=0.05), 0]
@@ -53,7 +53,8 @@ def test_points_boxes_and_their_scores(client: Client, picture: np.ndarray) -> N
 def test_everything_and_its_progress(client: Client, picture: np.ndarray) -> None:
     told: list[Progress] = []
     found = client.everything(picture, progress=told.append)
-    assert [mask.bbox for mask in found] == [(60, 40, 140, 80), (20, 160, 70, 60)]
+    for mask, box in zip(found, ((60, 40, 140, 80), (20, 160, 70, 60)), strict=True):
+        assert mask.bbox == pytest.approx(box, abs=2)
     assert found.notes == []
     assert (told[-1].done, told[-1].total, told[-1].found) == (1, 1, 2)
     assert all(
@@ -72,6 +73,9 @@ def test_what_it_is_and_what_it_does_not_do(client: Client, picture: np.ndarray)
 
 
 def test_a_missing_file_is_answered_in_a_sentence(tmp_path: Path, picture: np.ndarray) -> None:
-    with node({"fastsam": FastSam}, weights_dir=str(tmp_path)) as running, running.client() as client:
-        with pytest.raises(ModelUnavailable, match=r"there is no file .*fastsam\.onnx: export one"):
-            client.segment(picture, points=[(100, 80)])
+    with (
+        node({"fastsam": FastSam}, weights_dir=str(tmp_path)) as running,
+        running.client() as client,
+        pytest.raises(ModelUnavailable, match=r"(?i)there is no file .*fastsam\.onnx: export one"),
+    ):
+        client.segment(picture, points=[(100, 80)])

@@ -82,8 +82,10 @@ def test_the_right_mask_is_the_best(handler: Handler, embedding: Embedding, name
     assert masks.probability is not None
     assert masks.similarity[0] > 0.45
     assert masks.probability[0] > 0.4
-    assert masks.predicted_iou[0] == pytest.approx(0.9)
-    assert masks.stability_score[0] == pytest.approx(0.8)
+    rows, columns = (np.flatnonzero(masks.masks[0].any(axis)) for axis in (1, 0))
+    box = (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
+    assert masks.predicted_iou[0] == pytest.approx(0.6 + 0.4 * masks.masks[0].sum() / box, abs=1e-5)
+    assert masks.stability_score[0] == pytest.approx(masks.predicted_iou[0] - 0.1, abs=1e-5)
 
 
 def test_a_red_circle_among_others(handler: Handler, embedding: Embedding) -> None:

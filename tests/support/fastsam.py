@@ -1,14 +1,15 @@
 """A network with FastSAM's outputs whose answers are known: everything of one saturated colour is an object.
 
-Each anchor looks at the colour at its place. Its mask is made of the pixels of about that colour, wherever
-they are; its box is theirs; its confidence is high for red, lower for green, lower still for blue, and none for greys.
+Each anchor looks at the colour at its place. Its mask is made of the pixels of about that colour, wherever they are;
+its box is theirs; its confidence is high for red, lower for green, lower still for blue, and none for greys, or where
+it looks at an edge.
 """
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-SIDE = 256
+SIDE = 512
 STEEPNESS = 40.0
 TOLERANCE = 0.25
 WEIGHTS = (1.0, 0.9, 0.8)
@@ -23,7 +24,7 @@ def confidence(rgb):
     return float((colour * WEIGHTS).max() - colour.min())
 
 
-def write(path, side=SIDE, *, anchors=16, shapes=None):
+def write(path, side=SIDE, *, anchors=32, shapes=None):
     """Write the network: `side` of its square, None for any size; an anchor every so many pixels."""
     graph = _Graph()
     node, constant = graph.node, graph.constant
@@ -33,8 +34,12 @@ def write(path, side=SIDE, *, anchors=16, shapes=None):
     nothing = node("Mul", node("Concat", *[ones] * (COEFFICIENTS - 5), axis=1), constant(0.0))
     node("Concat", pixels, square, ones, nothing, axis=1, to="protos")
 
-    anchor = node("AveragePool", "images", kernel_shape=[4, 4], strides=[anchors, anchors])
-    anchor = node("Reshape", anchor, constant([1, 3, -1], np.int64))
+    def seen(values):
+        looked_at = node("AveragePool", values, kernel_shape=[4, 4], strides=[anchors, anchors])
+        return node("Reshape", looked_at, constant([1, 3, -1], np.int64))
+
+    anchor = seen("images")
+    spread = node("Sub", seen(node("Mul", "images", "images")), node("Mul", anchor, anchor))
     own = node("ReduceSum", node("Mul", anchor, anchor), constant([1], np.int64), keepdims=1)
     one = node("Add", node("Mul", own, constant(0.0)), constant(1.0))
     none = node("Mul", node("Concat", *[one] * (COEFFICIENTS - 5), axis=1), constant(0.0))
@@ -63,7 +68,9 @@ def write(path, side=SIDE, *, anchors=16, shapes=None):
     weights = constant(np.array(WEIGHTS, np.float32).reshape(1, 3, 1))
     most = node("ReduceMax", node("Mul", anchor, weights), axes=[1], keepdims=1)
     least = node("ReduceMax", node("Mul", anchor, constant(-1.0)), axes=[1], keepdims=1)
-    node("Concat", *middles, *sizes, node("Add", most, least), coefficients, axis=1, to="output0")
+    uneven = node("Mul", node("ReduceSum", spread, constant([1], np.int64), keepdims=1), constant(-20.0))
+    sure = node("Add", node("Add", most, least), uneven)
+    node("Concat", *middles, *sizes, sure, coefficients, axis=1, to="output0")
 
     height = side or "height"
     width = side or "width"

@@ -40,8 +40,11 @@ class FloodHandler(Handler):
         flags = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE | (1 << 8)
         for x, y in prompt.points.astype(int):
             cv2.floodFill(embedding.bgr, filled, (int(x), int(y)), 0, [40] * 3, [40] * 3, flags)
-        score = np.full(1, 0.9, np.float32)
-        return Masks(filled[None, 1:-1, 1:-1].astype(bool), predicted_iou=score, stability_score=score - 0.1)
+        mask = filled[1:-1, 1:-1]
+        _, _, across, down = cv2.boundingRect(mask)
+        # Of an object and its mere edge, which have one box, the object is the better one.
+        score = np.full(1, 0.6 + 0.4 * mask.sum() / max(1, across * down), np.float32)
+        return Masks(mask[None].astype(bool), predicted_iou=score, stability_score=score - 0.1)
 
 
 class AloneHandler(FloodHandler):

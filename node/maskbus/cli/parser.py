@@ -179,7 +179,7 @@ def _segment(commands: Any) -> None:
         "--deadline",
         type=prompt_text.seconds,
         metavar="SECONDS",
-        help="how long an answer may take (default: 30, or 300 where a node is started for the call)",
+        help="how long an answer may take (default: 30, or 300 where a node is started for the call; with a text 600)",
     )
 
 
@@ -198,7 +198,7 @@ def _everything(commands: Any) -> None:
         "maskbus everything video.mp4 --every 5 --frames 0,99 -o frames",
     )
     parser.add_argument("source", metavar="PHOTO|VIDEO|FOLDER", help="JPEG, PNG or WebP, or a video that OpenCV reads")
-    prompt_flags.add_model(parser)
+    prompt_flags.add_model(parser, texts=False)
     parser.add_argument(
         "--preset",
         choices=tuple(grid.POINTS_PER_SIDE),

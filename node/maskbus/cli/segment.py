@@ -13,6 +13,8 @@ from maskbus.cli.segment_targets import Targets
 _DEADLINE = 30.0
 _DEADLINE_OF_OWN_NODE = 300.0
 """Its model has yet to be loaded."""
+_DEADLINE_OF_TEXT = 600.0
+"""The whole picture is searched, as in everything mode."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,4 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _deadline(arguments: argparse.Namespace, own: bool) -> float:
     given: float | None = arguments.deadline
+    if given is None and (arguments.texts or arguments.text_file):
+        return _DEADLINE_OF_TEXT
     return given or (_DEADLINE_OF_OWN_NODE if own else _DEADLINE)

@@ -68,7 +68,7 @@ class StreamDataset:
             if mask.object_id is not None:
                 annotation |= {"track_id": mask.object_id, "present": mask.present}
             if mask.label is not None:
-                annotation["label"] = mask.label
+                annotation |= {"label": mask.label, "similarity": mask.similarity, "probability": mask.probability}
             self._put(self._file, "annotations", annotation)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from maskbus.cli.everything_overlay import painted
 from maskbus.cli.text_ranking import Ranking
 from maskbus_client.masks import Mask
-from maskbus_wire import geometry
+from maskbus_wire import geometry, label_map
 
 _ALPHA = 0.6
 _SIDE_PER_LETTER = 28
@@ -33,7 +33,9 @@ def proposals(rgb: NDArray[np.uint8], ranking: Ranking, *, best: int) -> NDArray
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    image = Image.fromarray(painted(rgb, (one.mask for one in ranking.proposals), alpha=_ALPHA))
+    masks = [one.mask for one in ranking.proposals]
+    image = Image.fromarray(painted(rgb, masks, alpha=_ALPHA))
+    seen = label_map.encode_windows([geometry.window(mask.to_array()) for mask in masks], *rgb.shape[:2])
     draw = ImageDraw.Draw(image)
     size = max(_LEAST_LETTER, round(min(image.size) / _SIDE_PER_LETTER))
     font = ImageFont.load_default(size)
@@ -41,19 +43,21 @@ def proposals(rgb: NDArray[np.uint8], ranking: Ranking, *, best: int) -> NDArray
     for number, one in reversed(list(enumerate(ranking.proposals[:best], 1))):
         if not one.mask.area:
             continue
+        visible = seen == number
+        middle = _middle(visible if visible.any() else one.mask.to_array())
         ink, paper = ((0, 0, 0), (255, 255, 255)) if one.chosen else ((255, 255, 255), (0, 0, 0))
-        left, top, right, bottom = draw.textbbox(_middle(one.mask), str(number), font=font, anchor="mm")
+        left, top, right, bottom = draw.textbbox(middle, str(number), font=font, anchor="mm")
         pad = size / 5
         draw.rounded_rectangle((left - pad, top - pad, right + pad, bottom + pad), radius=pad, fill=paper)
-        draw.text(_middle(one.mask), str(number), fill=ink, font=font, anchor="mm")
+        draw.text(middle, str(number), fill=ink, font=font, anchor="mm")
     return np.asarray(image)
 
 
-def _middle(mask: Mask) -> tuple[float, float]:
-    """Return x, y of the mask's pixel that is farthest from its outline."""
+def _middle(mask: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return x, y of the pixel of a mask, bool (H, W), that is farthest from its outline."""
     import cv2
 
-    (x, y, width, height), cut = geometry.window(mask.to_array())
+    (x, y, width, height), cut = geometry.window(mask)
     padded = np.zeros((height + 2, width + 2), np.uint8)
     padded[1:-1, 1:-1] = cut
     *_, (column, row) = cv2.minMaxLoc(cv2.distanceTransform(padded, cv2.DIST_L2, 3))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from maskbus_client.errors import NoMask
 from maskbus_client.masks import Mask
 from maskbus_client.results import Result
 from maskbus_client.sync import Client
@@ -64,8 +65,11 @@ def rank(client: Client, image: bytes, result: Result, asked: Mapping[str, Any])
     seeing = {name: options[name] for name in _SEEING if name in options}
     seen = again({**seeing, "select": "cosine", "threshold": -1.0})
     found = {_key(mask) for mask in seen}
-    chosen = {_key(mask): mask for mask in result}
-    is_answer = chosen.keys() <= found
+    try:
+        chosen = {_key(mask): mask for mask in result}
+        is_answer = chosen.keys() <= found
+    except NoMask:  # only an overlay was asked for, say
+        is_answer = False
     if not is_answer:
         # Combined, or post-processed: which ones they are made of is a question of its own.
         unwanted = {"negative_text": asked["negative_text"]} if "negative_text" in asked else {}

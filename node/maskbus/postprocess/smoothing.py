@@ -25,8 +25,8 @@ def smoothed(mask: BoolArray, sigma: float, cut: Sides = (False, False, False, F
     """Return a mask (h, w) with its outline smoothed over `sigma` pixels to either side.
 
     The outline moves by no more than twice that: each pixel of the mask has one so near that is in the new mask, too,
-    and the same holds for the background. What is too thin for it stays as it is, in one piece: a wire, a small part, a
-    gap, a hole. So no part vanishes, and no hole is closed; that is not what smoothing is for.
+    and the same holds for the background. What is too thin for it, and reaches further than that from all that stays,
+    stays as it is, in one piece: a wire, a small part, a gap, a hole. One that is nearer to the rest may go.
 
     Args:
         mask: Around it is background, except where it is cut off by the image's border. The new mask is within its box.
@@ -63,15 +63,9 @@ def _far(changed: BoolArray, unchanged: BoolArray, reach: float) -> BoolArray | 
     """
     import cv2
 
-    if not changed.any():
-        return None
-    if not unchanged.any():
-        return changed
-    if reach <= _SMALL:
-        far = changed & ~cv2.dilate(unchanged.view(np.uint8), _disc(reach)).view(np.bool_)
-    else:
-        distance = cv2.distanceTransform((~unchanged).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        far = changed & (distance > reach)
+    far = changed & ~cv2.dilate(unchanged.view(np.uint8), _within(reach)).view(np.bool_)
+    if reach > _SMALL:
+        far = _really_far(far, unchanged, reach)
     if not far.any():
         return None
     _, labels = cv2.connectedComponents(changed.view(np.uint8), connectivity=8)
@@ -81,6 +75,29 @@ def _far(changed: BoolArray, unchanged: BoolArray, reach: float) -> BoolArray | 
     return pieces
 
 
-def _disc(radius: float) -> npt.NDArray[np.uint8]:
-    offsets = np.arange(-math.floor(radius), math.floor(radius) + 1)
-    return (offsets[:, None] ** 2 + offsets**2 <= radius**2).astype(np.uint8)
+def _within(reach: float) -> npt.NDArray[np.uint8]:
+    """Return what to grow by: a disc, if it is small, else the square inside of it, which is quicker to grow by."""
+    if reach > _SMALL:
+        side = 2 * math.floor(reach / math.sqrt(2)) + 1
+        return np.ones((side, side), np.uint8)
+    offsets = np.arange(-math.floor(reach), math.floor(reach) + 1)
+    return (offsets[:, None] ** 2 + offsets**2 <= reach**2).astype(np.uint8)
+
+
+def _really_far(maybe: BoolArray, unchanged: BoolArray, reach: float) -> BoolArray:
+    """Return those pixels that are further than `reach` from all that is unchanged. It costs what lies around them."""
+    import cv2
+
+    far = np.zeros_like(maybe)
+    x, y, w, h = cv2.boundingRect(maybe.view(np.uint8))
+    if not w:
+        return far
+    margin = math.ceil(reach)
+    around = np.s_[max(0, y - margin) : y + h + margin, max(0, x - margin) : x + w + margin]
+    near = unchanged[around]
+    if near.any():
+        distance = cv2.distanceTransform((~near).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        far[around] = maybe[around] & (distance > reach)
+    else:
+        far[around] = maybe[around]
+    return far

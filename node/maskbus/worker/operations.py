@@ -12,6 +12,7 @@ import numpy as np
 
 from maskbus import everything, postprocess
 from maskbus.interfaces import DecodeOptions, Handler, Masks, TextSettings, TrackerOptions
+from maskbus.worker import outputs
 from maskbus.worker.answer import MasksEncoder, check
 from maskbus.worker.channel import Frame
 from maskbus.worker.clock import Clock
@@ -83,7 +84,7 @@ class Operations:
             reply["scores"] = masks.scores()
         with clock.stage("encode_ms"):
             encoder = MasksEncoder(masks, embedded.open_image, post)
-        control["outputs"], payload = _encode(kind, reply, encoder, message["outputs"], job.number, clock, slot)
+        control["outputs"], payload = outputs.encode(kind, reply, encoder, message["outputs"], job.number, clock, slot)
         control["best"] = masks.best()
         self._pictures.confirm(picture)
         if slot is not None:
@@ -141,11 +142,11 @@ class Operations:
             "counts": _counts(message),
             **message["meta"],
         }
-        outputs, payload = _encode(replies.Masks, reply, encoder, message["outputs"], job.number, clock, None)
+        layout, payload = outputs.encode(replies.Masks, reply, encoder, message["outputs"], job.number, clock, None)
         if picture is not None:
             self._pictures.confirm(picture)
         ids = [int(object_id) for object_id in tracked.object_ids]
-        return {"type": "done", "job": job.number, "ahead": [], "objects": ids, "outputs": outputs}, payload
+        return {"type": "done", "job": job.number, "ahead": [], "objects": ids, "outputs": layout}, payload
 
     def _segment(
         self, message: Message, embedded: Embedded, post: PostProcessing | None, job: CurrentJob, clock: Clock
@@ -222,30 +223,3 @@ def _post(message: Message) -> PostProcessing | None:
 def _counts(message: Message) -> replies.StreamCounts | None:
     """Return what had become of a stream's frames when this one was handed over."""
     return replies.StreamCounts(**message["counts"]) if "counts" in message else None
-
-
-def _encode(
-    kind: type[replies.Masks],
-    reply: Message,
-    encoder: MasksEncoder,
-    outputs: list[Message],
-    number: int,
-    clock: Clock,
-    slot: ResultSlot | None,
-) -> tuple[list[list[Any]], list[Frame]]:
-    """Return topic and number of frames of each output, and the frames of all of them."""
-    layout: list[list[Any]] = []
-    payload: list[Frame] = []
-    for output in outputs:
-        with clock.stage("encode_ms"):
-            fields, attachments = encoder.fields(
-                output["encodings"], inline=output["inline"], slot=None if output["topic"] else slot
-            )
-        topic = output["topic"]
-        if topic:
-            # Subscribers are not the requester: what only it may use stays out.
-            fields |= {"topic": output["asked"], "published": number, "id": "", "image_id": None}
-        made = replies.Masks if topic else kind  # all that is published is of one kind
-        payload += frames.encode(made(**{**reply, **fields}, timings=clock.timings()), attachments)
-        layout.append([topic, 1 + len(attachments)])
-    return layout, payload

@@ -1,7 +1,7 @@
 """What a model is shown where a request limits the size: the image scaled down, and its answer scaled up again.
 
-A point is the centre of a pixel; sides of boxes, and of the image itself, are edges. An edge at e comes to lie at e · s,
-a centre at c at (c + ½) · s - ½, where s is how many pixels are shown for each that there is, along that axis.
+A point is the centre of a pixel; the sides of boxes, and of the image itself, are edges. An edge at e comes to lie at
+e · s, a centre at c at (c + ½) · s - ½, where s is how many pixels are shown for each that there is, along that axis.
 """
 
 from __future__ import annotations

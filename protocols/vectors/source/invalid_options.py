@@ -135,6 +135,9 @@ def _streams() -> dict[str, Json]:
         "stream-open-text-options": wrong("text_options.margin", "Less than the box.", text_options={"margin": -1.0}),
         "stream-open-top": wrong("text_options.top", "It is for `top` only.", text_options={"top": 3}),
         "stream-open-track-max-side": wrong("max_side", "Frames are followed as they are.", track=True, max_side=640),
+        "stream-open-track-text-options": wrong(
+            "text_options", "Objects are pointed at.", track=True, text_options={"select": "top"}
+        ),
         "stream-open-track-min-area": wrong(
             "post.min_area", "An object stays in the answer.", track=True, post={"min_area": 1}
         ),

@@ -212,13 +212,15 @@ def test_a_proposal_without_pixels_is_no_error() -> None:
 def test_a_number_lies_in_its_mask() -> None:
     mask = np.zeros((HEIGHT, WIDTH), np.bool_)
     mask[10:110, 10:20] = mask[100:110, 10:150] = True  # an L, whose middle is beside it
-    reply = replies.Mask(
-        bbox=(10, 10, 140, 100),
-        area=1,
-        predicted_iou=1,
-        stability_score=1,
-        rle=replies.Rle(size=mask.shape, counts=rle.encode(mask)),
-    )
-    (one,) = Result(replies.Masks(model="m", masks=[reply], width=WIDTH, height=HEIGHT, timings=replies.Timings()), [])
-    x, y = text_pictures._middle(one)
+    x, y = text_pictures._middle(mask)
     assert mask[round(y), round(x)]
+
+
+def test_a_number_lies_where_its_mask_is_seen() -> None:
+    whole, part = (20, 10, 120, 100), (40, 20, 80, 80)  # the one in the middle of the other
+    picture = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    found = masks(whole, part)
+    plain, numbered = (text_pictures.proposals(picture, ranking(found, 0), best=best) for best in (0, 1))
+    changed = (plain != numbered).any(2)
+    assert changed.any()
+    assert not changed[inside([(50, 30, 60, 60)])].any()

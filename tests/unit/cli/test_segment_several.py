@@ -110,7 +110,7 @@ def test_all_that_was_looked_at_is_asked_for_the_same_way(client: FakeClient) ->
         "multimask": False,
         "post": {},
         "max_side": 640,
-        "deadline": 30.0,
+        "deadline": 600.0,
     }
 
 

@@ -21,7 +21,7 @@ from maskbus.networks.signature import Port, Signature
 from support import fastsam
 
 THREE = networks.RUNTIMES[1:]
-EXAMPLE = [np.random.default_rng(0).random((1, 3, 256, 256), np.float32)]
+EXAMPLE = [np.random.default_rng(0).random((1, 3, 512, 512), np.float32)]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_runtimes_agree(known: Path) -> None:
     answers = [networks.load(known, EXAMPLE, runtime=runtime, threads=1)(EXAMPLE) for runtime in THREE]
     for answer in answers:
-        assert [output.shape for output in answer] == [(1, 37, 256), (1, 32, 64, 64)]
+        assert [output.shape for output in answer] == [(1, 37, 256), (1, 32, 128, 128)]
         for output, other in zip(answer, answers[0], strict=True):
             assert output.dtype == np.float32
             assert np.allclose(output, other, atol=1e-3)
@@ -42,9 +42,9 @@ def test_all_runtimes_agree(known: Path) -> None:
 def test_any_size_where_the_file_takes_it(runtime: str, tmp_path: Path) -> None:
     network = networks.load(fastsam.write(tmp_path / "n.onnx", None), EXAMPLE, runtime=runtime)
     first = network(EXAMPLE)
-    for height, width in ((64, 256), (320, 32), (256, 256)):
+    for height, width in ((64, 256), (320, 32), (512, 512)):
         output, prototypes = network([np.resize(EXAMPLE[0], (1, 3, height, width))])
-        assert output.shape == (1, 37, height // 16 * (width // 16))
+        assert output.shape == (1, 37, height // 32 * (width // 32))
         assert prototypes.shape == (1, 32, height // 4, width // 4)
     # Answers are their own: those that came later have not changed them.
     assert all(np.allclose(one, other) for one, other in zip(first, network(EXAMPLE), strict=True))

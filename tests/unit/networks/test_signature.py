@@ -19,7 +19,7 @@ from support import fastsam  # noqa: E402
 def test_names_sides_and_types_are_read(tmp_path: Path) -> None:
     found = signature.read(fastsam.write(tmp_path / "fixed.onnx"))
     assert str(found) == (
-        "takes images (1, 3, 256, 256) float32 and gives output0 (1, 37, 256) float32, protos (1, 32, 64, 64) float32"
+        "takes images (1, 3, 512, 512) float32 and gives output0 (1, 37, 256) float32, protos (1, 32, 128, 128) float32"
     )
     assert found.inputs[0].dtype == np.float32
     free = signature.read(fastsam.write(tmp_path / "free.onnx", None))

@@ -65,7 +65,7 @@ def _json(data: bytes, query: Sequence[tuple[str, str]], kind: type[_Body]) -> _
         return _merged(msgspec.json.decode(data, type=dict[str, Any]), query, kind)
     except msgspec.ValidationError as error:
         raise complaint(error) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused("malformed", f"The body is no JSON: {error}.") from None
     except RecursionError:
         raise Refused("malformed", "The body's JSON goes too deep.") from None
@@ -96,7 +96,7 @@ def _form(data: bytes, content_type: str, query: Sequence[tuple[str, str]], kind
         elif part.name == "request":
             try:
                 plain = msgspec.json.decode(part.data, type=dict[str, Any])
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 raise Refused("invalid_field", "The field is no JSON object.", "request") from None
         else:
             try:

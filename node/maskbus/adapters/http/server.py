@@ -39,7 +39,9 @@ class Server:
         """
         where = endpoints.resolve(endpoint)
         self._context = keys.new_context(keys.resolve(None))
-        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        # The protocol is named so that asyncio turns off the waiting for full packets on what is accepted.
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             if os.name == "posix":
                 # A server that has just ended leaves its port waiting. (Elsewhere this means another thing.)

@@ -18,6 +18,8 @@ _TEXTS = frozenset({"text", "negative_text"})
 _OBJECTS = frozenset({"route", "post", "text_options", "settings", "options", "logits"})
 """Fields that hold JSON objects; post.smooth=2 is as good as post={"smooth": 2}."""
 
+_NOT_JSON = (msgspec.DecodeError, RecursionError)
+
 
 def plain_of(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Return what the fields say, names and texts, to be converted without strictness: numbers may still be text.
@@ -54,14 +56,14 @@ def plain_of(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
 def _json(name: str, text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except _NOT_JSON:
         raise Refused("invalid_field", "The text is no JSON.", name) from None
 
 
 def _value(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except _NOT_JSON:
         return text
 
 
@@ -70,6 +72,6 @@ def _rows(name: str, text: str) -> Any:
         found = msgspec.json.decode(text)
         if isinstance(found, list):
             return found
-    except msgspec.DecodeError:
+    except _NOT_JSON:
         pass
     return _json(name, f"[{text}]")

@@ -146,6 +146,16 @@ def test_no_form_brings_the_parser_down():
             take(bytes(data), media)
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"model": "\xb4"}', b"\xff", b'{"options": ' + b'{"a": ' * 50_000, b"nul", b"{} {}"]
+)
+def test_what_is_no_json(body):
+    assert refused(take, body)[:2] == (400, "malformed")
+    assert refused(take, body, query=[("seq", "1")])[:2] == (400, "malformed")
+    data, media = form(("request", body))
+    assert refused(take, data, media) == (400, "invalid_field", "request")
+
+
 def test_a_form_that_stops_early():
     whole, media = form(("image", PNG, "a.png"))
     for cut in (10, len(whole) // 2, len(whole) - 6):

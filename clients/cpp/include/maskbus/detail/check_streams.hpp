@@ -129,6 +129,9 @@ inline void check_stream_open(Checks& checks, const StreamOptions& options) {
     if (options.track && options.post && options.post->min_area != 0) {
         checks.fail(codes::invalid_value, "A stream that tracks leaves out no object.", "post.min_area");
     }
+    if (options.track && options.text_options) {
+        checks.fail(codes::invalid_value, "A stream that tracks chooses nothing by text.", "text_options");
+    }
     check_own_options(checks, options.options);
 }
 
