@@ -12,9 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from maskbus_wire.errors import WireError
 from maskbus_wire.limits import DEFAULT_LIMITS
-from maskbus_wire.option_checks import check_post
 from maskbus_wire.requests import PostProcessing
 
 if sys.version_info >= (3, 11):
@@ -286,10 +284,8 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Config:
             if math.isinf(value):
                 raise wrong(name, "must be finite.")
     for name, model in config.model.items():
-        try:
-            check_post(model.post)
-        except WireError as error:
-            raise wrong("model", f"[model.{name}] {error.path}: {error.message}") from None
+        if model.post is not None:
+            _check_post(model.post, lambda sentence, name=name: wrong("model", f"[model.{name}] {sentence}"))
     for name, route in config.route.items():
         table = f"[route.{name}]"
         if not route.models:
@@ -316,6 +312,16 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Config:
                 lambda sentence, name=name: wrong(name, sentence),
             )
     return config
+
+
+def _check_post(post: PostProcessing, wrong: Any) -> None:
+    from maskbus_wire.errors import WireError
+    from maskbus_wire.option_checks import check_post  # brings numpy, which not every command needs
+
+    try:
+        check_post(post)
+    except WireError as error:
+        raise wrong(f"{error.path}: {error.message}") from None
 
 
 def _check_endpoint(endpoint: str, allow_remote: bool, wrong: Any) -> None:

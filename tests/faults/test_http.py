@@ -152,9 +152,10 @@ def _given_up(server, body):
         http.post("/segment", json=body, timeout=httpx.Timeout(10, read=2.0))
 
 
-def test_a_gateway_that_stops_ends_what_is_under_way(node, capfd):
+def test_a_gateway_that_stops_ends_what_is_under_way(node, caplog):
     with gateway(node.tcp, IMPATIENT) as server:
-        thread = threading.Thread(target=lambda: _ended(server))
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(_asked_for_long(server)))
         thread.start()
         until(lambda: running(node) == 1, "it does not begin")
         server.stop()
@@ -162,12 +163,13 @@ def test_a_gateway_that_stops_ends_what_is_under_way(node, capfd):
         thread.join(10)
         assert not thread.is_alive()
     until(lambda: running(node) == 0, "it is still computed")
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(503, "shutting_down")]
+    assert "Traceback" not in caplog.text
 
 
-def _ended(server):
-    body = BODY | {"model": "failing", "options": {"work": 60}}
-    with client(server) as http, suppress(httpx.TransportError):
-        http.post("/segment", json=body)
+def _asked_for_long(server):
+    with client(server) as http:
+        return http.post("/segment", json=BODY | {"model": "failing", "options": {"work": 60}})
 
 
 def test_the_node_dies_and_comes_back():

@@ -188,9 +188,15 @@ class Trials:
 
 
 def told(answered: Answered) -> list[Frame]:
-    """Return the frames of an answer, the requester's first, with the models that were tried before in the header."""
+    """Return the frames of an answer, the requester's first, with what else was tried, and fell short, in its header."""
     trial, payload = answered.job.trial, answered.payload
-    others = [] if trial is None else [one for one in trial.tried if one.model != answered.job.model]
-    if not others:
+    if trial is None or not trial.tried:
         return payload
-    return [frames.amend(payload[0], {"tried": [msgspec.to_builtins(one) for one in others]}), *payload[1:]]
+    changes: dict[str, Any] = {
+        "tried": [msgspec.to_builtins(one) for one in trial.tried if one.model != answered.job.model]
+    }
+    if trial.best is not None and trial.best[2] is answered:
+        own = next(one for one in trial.tried if one.model == answered.job.model)
+        notes = frames.open_own(payload).get("notes", [])
+        changes["notes"] = [*notes, f"No answer was good enough; this is the best of them. {own.message}"]
+    return [frames.amend(payload[0], changes), *payload[1:]]

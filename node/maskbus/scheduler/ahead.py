@@ -31,7 +31,13 @@ def take_along(job: Job, queue: ModelQueue, *, worker: int, batch: int, workers:
         job.holds.append(other.hold_image())
     if job.ahead:
         job.message["ahead"] = [
-            {"job": other.number, "image": other.message["image"], "once": other.is_frame} for other in job.ahead
+            {
+                "job": other.number,
+                "image": other.message["image"],
+                "once": other.is_frame,
+                "max_side": other.message.get("max_side", 0),
+            }
+            for other in job.ahead
         ]
 
 

@@ -60,7 +60,7 @@ def _sam2(version: str, size_name: str, size: int, sha256: str, *confirmed: str)
 def _mobile_clip(size_name: str) -> Entry:
     return Entry(
         name=f"mobileclip-{size_name}",
-        title=f"MobileCLIP-{size_name.upper()}, trained on DataCompDR: the quick one, for research only",
+        title=f"MobileCLIP-{size_name.upper()}, trained on DataCompDR; for research only",
         family="CLIP",
         file=f"mobileclip_{size_name}_datacompdr.safetensors",
         urls=(_HUB.format(f"apple/MobileCLIP-{size_name.upper()}-OpenCLIP", "main"),),

@@ -85,6 +85,9 @@ def test_the_best_of_what_came_is_answered_if_none_is_good_enough(rig):
     assert isinstance(reply, replies.Masks)
     assert reply.model == B
     assert codes(reply) == [(A, "nothing_found"), (C, "out_of_memory")]
+    assert reply.notes == [
+        "No answer was good enough; this is the best of them. Its best mask has a predicted IoU of 0.700, not 0.9."
+    ]
     assert rig.arena.used == 0
 
 

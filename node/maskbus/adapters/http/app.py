@@ -79,6 +79,8 @@ class Gateway:
                     status = 200
                     await answer(scope, receive, send)
             except Exception as error:
+                if status == 200:  # the answer is on its way
+                    raise
                 refused = refusal(error)
                 status = refused.status
                 if not isinstance(error, (Refused, MaskbusError)) and refused.status == 500:
@@ -91,19 +93,8 @@ class Gateway:
 
     async def _attend(self, scope: Scope, receive: Receive, kind: type[AnyBody], seat: Seat) -> tuple[Response, str]:
         began = time.monotonic()
-        headers = Headers(scope=scope)
-        query = QueryParams(scope["query_string"]).multi_items()
-        wants_picture = _wants_picture(headers)
-        otherwise: list[Encoding] = ["png"] if wants_picture else ["polygon"]
-        data = await body_stream.read(receive, headers, seat, self._settings.limits.body_s)
-
-        def take() -> tuple[AnyBody, translation.Question]:
-            body, image, mask = intake.take(data, headers.get("content-type", ""), query, kind)
-            return body, translation.question_of(body, image, mask, self._settings.additions, otherwise)
-
-        body, (request, attachments) = await self._beside(take, len(data) > _LARGE)
-        if wants_picture and isinstance(body, SegmentBody):
-            _check_picture(translation.wanted_of(body, otherwise))
+        wants_picture = _wants_picture(Headers(scope=scope))
+        request, attachments = await self._read(scope, receive, kind, seat, wants_picture)
         seconds = None if request.deadline_ms is None else request.deadline_ms / 1e3
         incoming = await _unless_gone(self._line.converse(request, seconds, attachments), receive)
         reply = incoming.reply
@@ -124,6 +115,23 @@ class Gateway:
         answer = await self._beside(write, large)
         self._metrics.stages(reply.model, reply.timings, time.monotonic() - began)
         return answer, reply.model
+
+    async def _read(
+        self, scope: Scope, receive: Receive, kind: type[AnyBody], seat: Seat, wants_picture: bool
+    ) -> translation.Question:
+        """Return what a request asks of the node. Of its body nothing is kept but the image."""
+        headers = Headers(scope=scope)
+        query = QueryParams(scope["query_string"]).multi_items()
+        otherwise: list[Encoding] = ["png"] if wants_picture else ["polygon"]
+        data = await body_stream.read(receive, headers, seat, self._settings.limits.body_s)
+
+        def take() -> translation.Question:
+            body, image, mask = intake.take(data, headers.get("content-type", ""), query, kind)
+            if wants_picture and isinstance(body, SegmentBody):
+                _check_picture(translation.wanted_of(body, otherwise))
+            return translation.question_of(body, image, mask, self._settings.additions, otherwise)
+
+        return await self._beside(take, len(data) > _LARGE)
 
     async def _beside(self, what: Callable[[], T], large: bool) -> T:
         """Return what `what` returns; beside the event loop where it may take a while."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import MutableMapping
 from typing import Any
@@ -54,6 +55,10 @@ class Guard:
         try:
             self._check(Headers(scope=scope))
             await self._app(scope, receive, guarded)
+        except asyncio.CancelledError:
+            # The server ends, and this is where the request does: there is nobody above to tell.
+            if not started:
+                await response(Refused("shutting_down", "The gateway is stopping."))(scope, receive, guarded)
         except Exception as error:
             refused = refusal(error)
             if refused.status == 500 and not isinstance(error, Refused):
