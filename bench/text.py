@@ -11,6 +11,7 @@ through torch in float32 by itself. Both are measured in one run, in turns.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import statistics
 import sys
@@ -207,6 +208,7 @@ def main() -> int:
     keep_freed_memory()  # as in workers
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)  # open_clip's, that there are no weights
     with torch.inference_mode():
         text = as_markdown(measure(options.clip, options.runtime, max(2, options.masks), quick=options.quick))
     print(text)

@@ -314,6 +314,9 @@ def test_other_sites_are_turned_away(http, png):
     refused(http.post("/segment", headers={"origin": "null"}, **form), 403, "forbidden")
     fine(http.post("/segment", headers={"origin": str(http.base_url).rstrip("/")}, **form))
     fine(http.get("/healthz", headers={"host": "localhost:1234"}))
+    with gateway("tcp://127.0.0.1:1", Settings(allow_remote=True)) as server, client(server) as anywhere:
+        fine(anywhere.get("/healthz", headers={"host": "robot.local"}))
+        refused(anywhere.get("/healthz", headers={"host": "a", "origin": "http://b"}), 403, "forbidden")
 
 
 # -- what is said of it ------------------------------------------------------------------------------------------------

@@ -151,6 +151,15 @@ def test_a_picture_without_objects(handler: Handler) -> None:
         assert masks.scores[0].proposals <= 1
 
 
+def test_no_proposals(handler: Handler) -> None:
+    options = {**handler.context.options, "settings": {"min_area": 10**6}}
+    blind = TextHandler(replace(handler.context, options=options))
+    empty = blind.embed([Image(PHOTO.rgb)], FreeJob())[0]
+    masks = blind.decode(empty, Prompt(texts=("a star", "a circle")), DecodeOptions(), FreeJob())
+    assert masks.masks.shape == (0, *PHOTO.rgb.shape[:2])
+    assert [(score.masks, score.proposals, score.similarity) for score in masks.scores] == [(0, 0, None)] * 2
+
+
 def test_what_is_no_text_is_refused(handler: Handler, embedding: Embedding) -> None:
     point = {"points": np.zeros((1, 2), np.float32), "labels": np.ones(1, np.int8)}
     for prompt in (Prompt(), Prompt(**point), Prompt(negative_texts=("a star",))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ def tiny(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             folder.mkdir(exist_ok=True)
             tiny_clip.train(folder)
             (folder / "whole").touch()
+            for older in root.iterdir():
+                if older.is_dir() and older != folder:
+                    shutil.rmtree(older, ignore_errors=True)
     return {
         "clip": str(folder / tiny_clip.CONFIG_FILE),
         "weights": str(folder / tiny_clip.WEIGHTS_FILE),

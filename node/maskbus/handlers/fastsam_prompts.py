@@ -44,7 +44,10 @@ def by_points(
     """
     pixels = _pixels(found, points)
     likely = _having(found, pixels, labels)
-    worth = [float(found.confidence[i]) * (1 - found.share(i)) for i in likely]
+    worth: list[float] = []
+    for which in likely.tolist():
+        job.check()
+        worth.append(float(found.confidence[which]) * (1 - found.share(which)))
     meant: list[Meant] = []
     for at in np.argsort(-np.array(worth), kind="stable"):
         job.check()

@@ -6,11 +6,9 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,15 +18,14 @@ from maskbus.models import checkpoint, clip_recipe, runtime
 from maskbus.models.clip import Clip
 from maskbus.models.clip_keys import to_open_clip
 from maskbus.models.clip_recipe import ClipRecipe
+from maskbus.models.clip_text_tower import TextTower
 from maskbus.models.clip_texts import TextVectors
 from maskbus.models.runtime import RuntimeSettings, Stage
-from maskbus.models.runtime.stage import as_array
 from maskbus.weights import resolve
 
 log = logging.getLogger(__name__)
 
 OPTIONS = clip_recipe.OPTIONS | {"runtime", "dtype", "cache_dir", "compile", "cuda_graphs"}
-_TEXTS_AT_ONCE = 32
 _PROBES = 8
 
 
@@ -82,7 +79,7 @@ def load(context: LoadContext) -> Clip:
         agrees=lambda candidate, reference: agreement(candidate, reference, side),
         report=log.info,
     )
-    texts = _TextTower(model.to(settings.device), tokenizer, settings.device)
+    texts = TextTower(model.to(settings.device), tokenizer, settings.device)
     return Clip(
         stage,
         TextVectors(texts.encode),
@@ -107,31 +104,13 @@ def agreement(candidate: Stage, reference: Stage, side: int) -> float:
     return float(functional.cosine_similarity(one.float().cpu(), other.float().cpu()).min())
 
 
-class _TextTower:
-    """Texts to vectors of length 1."""
-
-    def __init__(self, model: Any, tokenizer: Any, device: str) -> None:
-        self._model = model
-        self._tokenizer = tokenizer
-        self._device = device
-
-    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return the vectors, (N, D)."""
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(texts), _TEXTS_AT_ONCE):
-                tokens = self._tokenizer(list(texts[start : start + _TEXTS_AT_ONCE])).to(self._device)
-                parts.append(functional.normalize(self._model.encode_text(tokens), dim=-1).cpu())
-        vectors: npt.NDArray[np.float32] = as_array(torch.cat(parts))  # type: ignore[assignment]
-        return vectors
-
-
 def _built(recipe: ClipRecipe) -> tuple[Any, Any]:
     """Return model, with random weights, and tokenizer."""
     import open_clip
 
     try:
         with _quiet():
+            tokenizer = open_clip.get_tokenizer(recipe.name)
             model = open_clip.create_model(
                 recipe.name,
                 load_weights=False,
@@ -139,7 +118,7 @@ def _built(recipe: ClipRecipe) -> tuple[Any, Any]:
                 pretrained_text=False,
                 quick_gelu=recipe.quick_gelu,
             )
-            return model.eval(), open_clip.get_tokenizer(recipe.name)
+            return model.eval(), tokenizer
     except Exception as error:  # whatever a config that fits nothing makes torch, timm or transformers raise
         first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ModelUnavailable(

@@ -116,7 +116,7 @@ def _from_file(path: Path) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
     try:
         content = json.loads(path.read_bytes())
         parts = content["model_cfg"] if path.name == _HUB_CONFIG else content
-        if not all(isinstance(parts[part], Mapping) for part in ("vision_cfg", "text_cfg")):
+        if "embed_dim" not in parts or not all(isinstance(parts[part], Mapping) for part in ("vision_cfg", "text_cfg")):
             raise TypeError
     except OSError as error:
         raise ModelUnavailable(f"The model config {path} cannot be read: {error.strerror}.") from None

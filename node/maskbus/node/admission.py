@@ -15,7 +15,7 @@ import xxhash
 
 from maskbus.config import Config, ModelConfig
 from maskbus.engine.catalogue import Card, Catalogue
-from maskbus.node.image_intake import ImageIntake
+from maskbus.node.image_intake import ImageIntake, Once, Taken
 from maskbus.node.image_store import ImageStore, KeptImage
 from maskbus.node.leases import Leases
 from maskbus.node.open_stream import Grab, OpenStream
@@ -69,8 +69,17 @@ class Admission:
         attachments: Sequence[Payload],
         queues: Mapping[str, ModelQueue],
         route: Any,
+        once: Once | None = None,
     ) -> Job:
         """Return the job of a checked request; its pixels are in shared memory, and it holds them.
+
+        Args:
+            request: It.
+            envelope: That of its message.
+            attachments: Those of its message.
+            queues: What waits for each model.
+            route: Where the reply goes.
+            once: Where the image is, if another model has been asked about it.
 
         Raises:
             WireError: with the path of what is wrong. Nothing is held then.
@@ -80,8 +89,10 @@ class Admission:
         self._check_room(queues[card.name])
         job = self._job(card, route, envelope, request.lane, time.monotonic(), request.deadline_ms)
         with _finishing(job):
-            self._fill(job, request, attachments)
+            taken = self._fill(job, request, attachments, once=once)
             job.question = self._question(job, request, card)
+        if once is not None and once.let_go is None:
+            once.keep(job, taken)
         return job
 
     def model_of(self, request: Work) -> str:
@@ -187,11 +198,19 @@ class Admission:
                 "busy", f"{full.length} requests wait for this model already.", queue_length=full.length
             ) from None
 
-    def _fill(self, job: Job, request: Work, attachments: Sequence[Payload], stowed: KeptImage | None = None) -> None:
+    def _fill(
+        self,
+        job: Job,
+        request: Work,
+        attachments: Sequence[Payload],
+        stowed: KeptImage | None = None,
+        once: Once | None = None,
+    ) -> Taken:
         if stowed is not None:
-            picture, size, kept = self._intake.take_stowed(job, stowed)
+            picture, size, kept = taken = self._intake.take_stowed(job, stowed)
         else:
-            picture, size, kept = self._intake.take(job, request, attachments)
+            before = None if once is None else once.again(job)
+            picture, size, kept = taken = before or self._intake.take(job, request, attachments)
             card = self._catalogue.cards[job.model]
             if kept is not None and job.stream is None and card.cache_embeddings:
                 picture["digest"] = self._intake.digest(kept)  # the worker needs it, too
@@ -223,6 +242,7 @@ class Admission:
             if self._catalogue.cards[job.model].cache_embeddings:
                 job.pinned = kept.workers.get(job.model)
             job.on_success = self._remember(job.model, kept, new=request.image.image_id is None)
+        return taken
 
     def _post(self, model: str, asked: PostProcessing | None) -> dict[str, Any] | None:
         """Return what is done to masks: as asked, or else as the model is configured."""

@@ -91,7 +91,15 @@ class Broker:
         self._deadlines = Deadlines()
         self._choice = Choice(catalogue, self._queues, self._streams, self._deadlines, lambda: self.engine)
         self._routes = Routes(config, catalogue.cards)
-        self._trials = Trials(self._routes, self._admission, self._queues, self._start, self._deliver, self._refuse)
+        self._trials = Trials(
+            self._routes,
+            self._admission,
+            self._queues,
+            self._start,
+            self._deliver,
+            self._refuse,
+            lambda: self._stopping,
+        )
         self._store = store
         self._kept = KeptAnswers(store)
         self._looking: dict[int, Job] = {}
@@ -243,7 +251,7 @@ class Broker:
         """Send a job's answer to its requester and its topics."""
         self._running.pop(job.number, None)
         left = leave_the_rest(job, control["ahead"])
-        self._routes.succeeded(job.model)
+        self._routes.succeeded(job)
         is_held = False
         try:
             if job.answered:
@@ -266,7 +274,7 @@ class Broker:
         left = leave_the_rest(job, ())
         job.finish()
         if job.answered:  # it was late; why, is known only now
-            self._routes.failed(job.model, code, time.monotonic(), patient=True)
+            self._routes.failed(job, code, time.monotonic())
         self._fail(job, code, message, path)
         if left or handle.state not in {"ready", "busy"}:
             self._share_out(handle.spec.model)
@@ -341,6 +349,7 @@ class Broker:
             job.finish()
             return
         if kept is not None:
+            self._routes.came_to_nothing(job)  # its model has not been asked
             control = {"outputs": [["", len(kept.message)]], "objects": [], "best": kept.best}
             answered = Answered(job, control, kept.message, None)
             if job.trial is None or self._trials.is_enough(answered):
@@ -563,11 +572,11 @@ class Broker:
         job.answered = True
         now = time.monotonic()
         self._tally(job.model).error(code)
-        self._routes.failed(job.model, code, now, patient=not job.own_deadline)
+        self._routes.failed(job, code, now)
         error = WireError(code, message, path, **detail)
         if job.stream is not None:
             self._streams.failed(job, error, now)
-        elif job.trial is not None and not self._stopping:
+        elif job.trial is not None:
             self._trials.failed(job, error)
         else:
             self._refuse(job.route, job.envelope, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,34 @@ from maskbus_wire.version import minor_of
 Payload = bytes | memoryview
 Taken = tuple[dict[str, Any], tuple[int, int], KeptImage | None]
 """What the worker is told of an image; its width and height; and its entry, where it lies in the node's own memory."""
+
+
+class Once:
+    """An image that one model after the other is to look at: it is taken in once."""
+
+    def __init__(self) -> None:
+        self.let_go: Callable[[], None] | None = None
+        """Gives back the image; None where none has been taken in yet."""
+        self._taken: Taken | None = None
+        self._hold: Callable[[], Callable[[], None]] | None = None
+
+    def keep(self, job: Job, taken: Taken) -> None:
+        """Hold what was taken in for a job."""
+        picture, size, kept = taken
+        # Whether the digest is told is another model's affair.
+        self._taken = {name: value for name, value in picture.items() if name != "digest"}, size, kept
+        assert job.hold_image is not None
+        self._hold = job.hold_image
+        self.let_go = self._hold()
+
+    def again(self, job: Job) -> Taken | None:
+        """Return what was taken in, and have a job hold it as well; None where there is nothing yet."""
+        if self._taken is None or self._hold is None:
+            return None
+        job.hold_image = self._hold
+        job.holds.append(self._hold())
+        picture, size, kept = self._taken
+        return dict(picture), size, kept
 
 
 class ImageIntake:

@@ -28,7 +28,7 @@ class Kept:
 
     message: list[Frame]
     best: float | None
-    """The largest `predicted_iou` of its masks; None where it has none."""
+    """The largest `predicted_iou` of a mask that has a pixel; None where there is no such mask."""
 
 
 class KeptAnswers:
@@ -53,12 +53,14 @@ class KeptAnswers:
 
     def _name(self, job: Job, workers: Sequence[WorkerHandle]) -> None:
         """Set a job's key, if its answer may be kept and the model's weights are known."""
-        if self._store is None or job.question is None or job.key:
+        if self._store is None or job.question is None:
             return
         weights = next((worker.weights for worker in workers if worker.weights is not None), None)
-        if weights is not None:
+        # A worker that was started again since may have found other weights.
+        if weights is not None and not (job.key and weights == job.question["weights"]):
+            job.question = {**job.question, "weights": weights}
             try:
-                job.key = key_of({**job.question, "weights": weights})
+                job.key = key_of(job.question)
             except TypeError as error:  # an option that only this model understands
                 log.debug("An answer cannot be kept: %s", error)
                 job.question = None
@@ -87,7 +89,7 @@ def _given_again(found: Sequence[bytes], job: Job) -> Kept | None:
         "tried": None,
         "timings": {"total_ms": (time.monotonic() - job.received) * 1e3},
     }
-    best = max((mask.predicted_iou for mask in reply.masks), default=None)
+    best = max((mask.predicted_iou for mask in reply.masks if mask.area), default=None)
     return Kept([frames.amend(found[0], changes), *found[1:]], best)
 
 

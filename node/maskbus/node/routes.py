@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
+from weakref import WeakSet
 
 from maskbus.config import AUTO, Config, RouteConfig
-from maskbus.scheduler import GOES_ON, Breaker
+from maskbus.scheduler import GOES_ON, Breaker, Job
 from maskbus_wire.errors import WireError
 from maskbus_wire.replies import RouteInfo
 from maskbus_wire.requests import Work
@@ -40,6 +41,8 @@ class Routes:
         self._routes: dict[str, RouteConfig] = {"auto": AUTO, **config.route}
         self._models = models
         self._breakers: dict[str, Breaker] = {}
+        self._counted: WeakSet[Job] = WeakSet()
+        """Jobs that have failed already, whatever comes of them still."""
 
     def plan(self, model: str, request: Work | None = None) -> Plan | None:
         """Return what is to be tried, or None where one model is meant.
@@ -117,30 +120,38 @@ class Routes:
         breaker = self._breakers.get(model)
         return 0.0 if breaker is None else breaker.left_out(now)
 
-    def begin(self, model: str, now: float) -> None:
-        """Note that a route is asking a model."""
-        if model in self._breakers:
-            self._breakers[model].begin(now)
+    def begin(self, job: Job) -> None:
+        """Note that a route is asking a job's model. It is to be told what becomes of the job."""
+        if job.model in self._breakers:
+            self._breakers[job.model].begin(job.number)
 
-    def succeeded(self, model: str) -> None:
-        """Note that a model has answered."""
-        if model in self._breakers:
-            self._breakers[model].succeeded()
+    def succeeded(self, job: Job) -> None:
+        """Note that a job's model has answered; if it was too late, that has been counted already."""
+        if job.model in self._breakers and job not in self._counted:
+            self._breakers[job.model].succeeded()
 
-    def failed(self, model: str, code: str, now: float, *, patient: bool) -> None:
-        """Note that a model has not answered.
+    def failed(self, job: Job, code: str, now: float) -> None:
+        """Note that a job's model has not answered. Of one job only the first failure counts.
 
         Args:
-            model: The model.
+            job: It.
             code: The error.
             now: Monotonic seconds.
-            patient: Whether the deadline was the node's own: whoever is in a hurry says nothing about the model.
         """
-        if code in _COUNTS or (code == "deadline_exceeded" and patient):
-            breaker = self._breakers.get(model)
+        # Whoever is in a hurry says nothing about the model.
+        if code in _COUNTS or (code == "deadline_exceeded" and not job.own_deadline):
+            if job in self._counted:
+                return
+            self._counted.add(job)
+            breaker = self._breakers.get(job.model)
             if breaker is None:
                 breaker = Breaker(self._config.breaker_failures, self._config.breaker_pause_s)
-                self._breakers[model] = breaker
+                self._breakers[job.model] = breaker
             breaker.failed(now)
-        elif model in self._breakers:
-            self._breakers[model].came_to_nothing()
+        else:
+            self.came_to_nothing(job)
+
+    def came_to_nothing(self, job: Job) -> None:
+        """Note that nothing was found out about a job's model."""
+        if job.model in self._breakers:
+            self._breakers[job.model].came_to_nothing(job.number)

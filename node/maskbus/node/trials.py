@@ -5,21 +5,19 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from maskbus.node.admission import Admission
+from maskbus.node.image_intake import Once
 from maskbus.node.routes import Plan, Routes
 from maskbus.scheduler import GOES_ON, Job, ModelQueue, Trial
 from maskbus_wire import frames
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
 from maskbus_wire.requests import Segment, Work
-
-_OVER = frozenset({"cancelled", "shutting_down"})
-"""Errors after which nobody waits for another answer."""
 
 Frame = bytes | bytearray | memoryview
 Deliver = Callable[["Answered"], None]
@@ -46,6 +44,12 @@ class _Asked:
     attachments: Sequence[bytes | memoryview]
     route: Any
     received: float
+    image: Once
+
+    def without_pixels(self) -> _Asked:
+        """Return the request without the bytes of its image, which lie in shared memory by now."""
+        index = self.request.image.attachment
+        return replace(self, attachments=[b"" if i == index else one for i, one in enumerate(self.attachments)])
 
 
 class Trials:
@@ -59,6 +63,7 @@ class Trials:
         start: Callable[[Job], None],
         deliver: Deliver,
         refuse: Refuse,
+        is_stopping: Callable[[], bool],
     ) -> None:
         """Begin with none.
 
@@ -69,6 +74,7 @@ class Trials:
             start: Begins with a job. It raises WireError where that cannot be.
             deliver: Sends an answer.
             refuse: Sends an error along a route.
+            is_stopping: Tells whether no more work is to be begun.
         """
         self._routes = routes
         self._admission = admission
@@ -76,6 +82,7 @@ class Trials:
         self._start = start
         self._deliver = deliver
         self._refuse = refuse
+        self._is_stopping = is_stopping
 
     def begin(
         self,
@@ -87,7 +94,7 @@ class Trials:
         deadline: float,
     ) -> None:
         """Ask the first model that can be asked. WireError where the request itself is wrong."""
-        asked = _Asked(request, envelope, attachments, route, time.monotonic())
+        asked = _Asked(request, envelope, attachments, route, time.monotonic(), Once())
         trial = Trial(deque(plan.models), deadline, plan.min_predicted_iou, plan.share, asked)
         self._next(trial)
 
@@ -115,8 +122,8 @@ class Trials:
         trial.failed(error.code, error.message, time.monotonic())
         if error.code in GOES_ON:
             self._go_on(trial)
-        elif trial.best is not None and error.code not in _OVER:
-            self._conclude(trial)  # another model could do with the request
+        elif trial.best is not None and error.code != "cancelled":
+            self._conclude(trial)  # another model could do with the request, or the node is stopping
         else:
             self._end(trial, error)
 
@@ -136,7 +143,7 @@ class Trials:
                 self._conclude(trial)
 
     def _next(self, trial: Trial) -> None:
-        while True:
+        while not self._is_stopping():
             now = time.monotonic()
             model = trial.next(now)
             if model is None:
@@ -161,19 +168,25 @@ class Trials:
         request = msgspec.structs.replace(asked.request, model=model, route=None)
         if isinstance(request, Segment):
             request = msgspec.structs.replace(request, result=None)  # what falls short would be in the slot's way
-        job = self._admission.admit(request, asked.envelope, asked.attachments, self._queues, asked.route)
+        job = self._admission.admit(request, asked.envelope, asked.attachments, self._queues, asked.route, asked.image)
         due = trial.due(now)
         job.trial, job.received, job.deadline = trial, asked.received, due
         job.own_deadline = asked.request.deadline_ms is not None
         job.message |= {"received": asked.received, "deadline": due}
-        if trial.let_go is None and job.hold_image is not None:
-            trial.let_go = job.hold_image()  # it must be there still for the next model
-        self._routes.begin(model, now)
-        self._start(job)
+        trial.let_go, trial.content = asked.image.let_go, asked.without_pixels()
+        self._routes.begin(job)
+        try:
+            self._start(job)
+        except WireError:
+            self._routes.came_to_nothing(job)
+            raise
 
     def _conclude(self, trial: Trial) -> None:
         if trial.best is not None:
             self._deliver(trial.best[2])
+            return
+        if trial.models and self._is_stopping():
+            self._end(trial, WireError("shutting_down", "The node is stopping."))
             return
         code, sentence = trial.verdict()
         if time.monotonic() >= trial.deadline:
@@ -188,7 +201,7 @@ class Trials:
 
 
 def told(answered: Answered) -> list[Frame]:
-    """Return the frames of an answer, the requester's first, with what else was tried, and fell short, in its header."""
+    """Return the frames of an answer, the requester's first, with what was tried before in its header."""
     trial, payload = answered.job.trial, answered.payload
     if trial is None or not trial.tried:
         return payload

@@ -20,15 +20,16 @@ class Breaker:
         self._pause = pause
         self._in_a_row = 0
         self._until: float | None = None
-        self._trying = False
+        self._trying: int | None = None
 
     def may_try(self, now: float) -> bool:
         """Tell whether it may be used at `now`, monotonic seconds."""
-        return self._until is None or (now >= self._until and not self._trying)
+        return self._until is None or (now >= self._until and self._trying is None)
 
-    def begin(self, now: float) -> None:
-        """Note that it is being used. After a pause, nobody else may until it is known how that went."""
-        self._trying = self._until is not None and now >= self._until
+    def begin(self, who: int) -> None:
+        """Note that `who`, a number, is using it. After a pause, nobody else may until it is known how that went."""
+        if self._until is not None:
+            self._trying = who
 
     def left_out(self, now: float) -> float:
         """Return for how many seconds it is still left out; 0 where it is not."""
@@ -38,15 +39,16 @@ class Breaker:
         """Note that it works."""
         self._in_a_row = 0
         self._until = None
-        self._trying = False
+        self._trying = None
 
     def failed(self, now: float) -> None:
         """Note that it has failed."""
         self._in_a_row += 1
-        if self._trying or self._in_a_row >= self._failures:
+        if self._trying is not None or self._in_a_row >= self._failures:
             self._until = now + self._pause
-        self._trying = False
+        self._trying = None
 
-    def came_to_nothing(self) -> None:
-        """Note that nothing was found out: the request was cancelled, say."""
-        self._trying = False
+    def came_to_nothing(self, who: int) -> None:
+        """Note that `who` has not found out anything: the request was cancelled, say."""
+        if self._trying == who:
+            self._trying = None

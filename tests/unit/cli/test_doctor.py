@@ -163,3 +163,15 @@ def test_it_says_which_weights_are_there(
     (tmp_path / "w" / "sam_vit_b_01ec64.pth.part").write_bytes(b"short")
     words = report(capsys)[1]["weights"]["words"]
     assert "mobile-sam (damaged), sam-vit-b (partial 0 %)" in words
+
+
+def test_licences_are_named_and_those_that_reach_further_stand_out(
+    healthy: Callable[[Catalogue], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixed = card("fastsam", licence="Apache-2.0 AND AGPL-3.0-only")
+    away = card("away", licence="AGPL-3.0-only", ready=False, missing="no weights")
+    healthy(Catalogue({"grabcut": card("grabcut"), "fastsam": mixed, "away": away}))
+    _, found = report(capsys)
+    assert found["grabcut (default)"]["words"].endswith("licence: Apache-2.0")
+    assert found["fastsam"]["words"].endswith("licence: Apache-2.0 AND AGPL-3.0-only (copyleft)")
+    assert found["away"]["words"] == "cannot run: no weights; licence: AGPL-3.0-only (copyleft)"

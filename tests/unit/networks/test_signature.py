@@ -51,7 +51,7 @@ def test_a_file_that_is_not_all_there_is_refused(tmp_path: Path) -> None:
     path = fastsam.write(tmp_path / "n.onnx")
     whole = path.read_bytes()
     graph_ends = len(whole) - 10  # what comes after it is small
-    for size in random.Random(1).sample(range(1, graph_ends), 200):
+    for size in random.Random(1).sample(range(1, graph_ends), 100):
         path.write_bytes(whole[:size])
         with pytest.raises(ModelUnavailable, match="is damaged, or no ONNX file"):
             signature.read(path)
@@ -63,7 +63,7 @@ def test_bytes_that_have_changed_never_raise_anything_else(tmp_path: Path) -> No
     chance = random.Random(seed)
     path = fastsam.write(tmp_path / "n.onnx")
     whole = path.read_bytes()
-    for _ in range(300):
+    for _ in range(150):
         changed = bytearray(whole)
         for at in chance.sample(range(len(whole)), 3):
             changed[at] = chance.randrange(256)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -64,32 +64,28 @@ class Gateway:
         await self._line.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def work(self, path: str, kind: type[AnyBody]) -> ASGIApp:
-        """Return what answers requests that need a model."""
-
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-            began = time.monotonic()
-            status, model = _CLOSED, ""
-            try:
-                with self._room.seat() as seat:
-                    try:
-                        answer, model = await self._attend(scope, receive, kind, seat)
-                    except Gone:
-                        return
-                    status = 200
-                    await answer(scope, receive, send)
-            except Exception as error:
-                if status == 200:  # the answer is on its way
-                    raise
-                refused = refusal(error)
-                status = refused.status
-                if not isinstance(error, (Refused, MaskbusError)) and refused.status == 500:
-                    log.exception("A request failed.")
-                await _refuse(refused, scope, receive, send)
-            finally:
-                self._metrics.count(path, status, model, time.monotonic() - began)
-
-        return serve
+    async def serve(self, path: str, kind: type[AnyBody], scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that needs a model."""
+        began = time.monotonic()
+        status, model = _CLOSED, ""
+        try:
+            with self._room.seat() as seat:
+                try:
+                    answer, model = await self._attend(scope, receive, kind, seat)
+                except Gone:
+                    return
+                status = 200
+                await answer(scope, receive, send)
+        except Exception as error:
+            if status == 200:  # the answer is on its way
+                raise
+            refused = refusal(error)
+            status = refused.status
+            if not isinstance(error, (Refused, MaskbusError)) and refused.status == 500:
+                log.exception("A request failed.")
+            await _refuse(refused, scope, receive, send)
+        finally:
+            self._metrics.count(path, status, model, time.monotonic() - began)
 
     async def _attend(self, scope: Scope, receive: Receive, kind: type[AnyBody], seat: Seat) -> tuple[Response, str]:
         began = time.monotonic()
@@ -189,35 +185,31 @@ class Gateway:
         return found.streams
 
 
-def build(new_line: Callable[[], Line], settings: Settings) -> ASGIApp:
+class _Work:
+    """One of the paths that need a model; a route takes an object for an application, and a function for less."""
+
+    def __init__(self, gateway: Gateway, path: str, kind: type[AnyBody]) -> None:
+        self._gateway, self._path, self._kind = gateway, path, kind
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._gateway.serve(self._path, self._kind, scope, receive, send)
+
+
+def build(gateway: Gateway, *, any_host: bool = False) -> ASGIApp:
     """Return the application.
 
     Args:
-        new_line: Makes the way to the node; called in the event loop that serves.
-        settings: What the gateway may take, and adds.
+        gateway: What answers.
+        any_host: Whether names other than this machine's own are answered to.
     """
-    return Guard(routes(new_line, settings), any_host=settings.allow_remote)
+    return Guard(routes(gateway), any_host=any_host)
 
 
-def routes(new_line: Callable[[], Line], settings: Settings) -> Starlette:
+def routes(gateway: Gateway) -> Starlette:
     """Return the application without its guard."""
-    gateway: Gateway
-
-    @contextlib.asynccontextmanager
-    async def living(app: Starlette) -> AsyncIterator[None]:
-        nonlocal gateway
-        gateway = Gateway(new_line(), settings)
-        try:
-            yield
-        finally:
-            await gateway.close()
 
     def work(path: str, kind: type[AnyBody]) -> Route:
-        class Work:
-            async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-                await gateway.work(path, kind)(scope, receive, send)
-
-        return Route(path, Work(), methods=["POST"])
+        return Route(path, _Work(gateway, path, kind), methods=["POST"])
 
     def look(path: str, answer: Callable[[Gateway, Request], Awaitable[Response]], method: str = "GET") -> Route:
         async def endpoint(request: Request) -> Response:
@@ -250,7 +242,6 @@ def routes(new_line: Callable[[], Line], settings: Settings) -> Starlette:
             Route("/", page),
         ],
         exception_handlers={HTTPException: _http_problem, Refused: _refused},
-        lifespan=living,
     )
 
 

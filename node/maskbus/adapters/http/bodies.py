@@ -1,4 +1,7 @@
-"""What comes in: the JSON bodies. The names of the wire stand here too, and mean the same."""
+"""What comes in: the JSON bodies. The names of the wire stand here too, and mean the same.
+
+Other than on the wire, a field that is not known is an error: who writes JSON by hand shall hear of a slip.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,32 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from maskbus_wire import requests
 from maskbus_wire.prompts import LogitsPrompt, MaskPrompt
-from maskbus_wire.requests import Encoding, EverythingOptions, Lane, PostProcessing, Route, TextOptions
+from maskbus_wire.requests import Encoding, Lane
 
 Rows: TypeAlias = list[list[float | bool] | float]
 """Rows of numbers; or the numbers of one row."""
+
+
+class Route(requests.Route, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Models that are tried one after the other until one answers well enough."""
+
+
+class PostProcessing(
+    requests.PostProcessing, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What is done to masks before they are answered, in this order. Areas are in pixels of the image."""
+
+
+class TextOptions(requests.TextOptions, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How masks are chosen by what they show. Left out: as the model is configured."""
+
+
+class EverythingOptions(
+    requests.EverythingOptions, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """Settings of everything mode that differ from the preset's. Left out: the preset's."""
 
 
 class WorkBody(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -9,7 +9,14 @@ import msgspec
 
 from maskbus import __version__, documented
 from maskbus.adapters.http import intake
-from maskbus.adapters.http.bodies import EmbedBody, SegmentBody
+from maskbus.adapters.http.bodies import (
+    EmbedBody,
+    EverythingOptions,
+    PostProcessing,
+    Route,
+    SegmentBody,
+    TextOptions,
+)
 from maskbus.adapters.http.problems import OWN, STATUSES
 from maskbus.adapters.http.results import (
     Array,
@@ -20,7 +27,7 @@ from maskbus.adapters.http.results import (
     Problem,
     SegmentResult,
 )
-from maskbus_wire import prompts, replies, requests
+from maskbus_wire import prompts, replies
 
 _STRUCTS = (SegmentBody, EmbedBody, SegmentResult, EmbedResult, ModelsResult, HealthResult, Problem)
 _ALL = (
@@ -29,10 +36,10 @@ _ALL = (
     Array,
     prompts.MaskPrompt,
     prompts.LogitsPrompt,
-    requests.Route,
-    requests.PostProcessing,
-    requests.TextOptions,
-    requests.EverythingOptions,
+    Route,
+    PostProcessing,
+    TextOptions,
+    EverythingOptions,
     replies.Attempt,
     replies.Model,
     replies.RouteInfo,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from maskbus.adapters.http import app
+from maskbus.adapters.http.app import Gateway
 from maskbus.adapters.http.line import Line
 from maskbus.adapters.http.protocol import PatientProtocol
 from maskbus.adapters.http.settings import Settings
@@ -61,12 +62,13 @@ class Server:
         class Protocol(PatientProtocol):
             header_s, write_s = limits.header_s, limits.write_s
 
+        self._gateway = Gateway(Line(self._context, where, settings.links), settings)
         self._server = _Server(
             uvicorn.Config(
-                app.build(lambda: Line(self._context, where, settings.links), settings),
+                app.build(self._gateway, any_host=settings.allow_remote),
                 http=Protocol,
                 ws="none",
-                lifespan="on",
+                lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -79,10 +81,21 @@ class Server:
     def run(self) -> None:
         """Serve until `stop`."""
         try:
-            asyncio.run(self._server.serve(sockets=[self._socket]))
+            asyncio.run(self._serve())
         finally:
             self._socket.close()
             self._context.destroy(linger=0)
+
+    async def _serve(self) -> None:
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            # What is still under way when patience ends is cancelled, here and in the node, and answered.
+            left = list(self._server.server_state.tasks)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            await self._gateway.close()
 
     def stop(self) -> None:
         """End soon; a second call ends it at once. May come from any thread, and from a signal."""

@@ -8,12 +8,12 @@ from contextlib import suppress
 import pytest
 
 from maskbus.adapters.http import intake, multipart, text_fields, translation
-from maskbus.adapters.http.bodies import EmbedBody, SegmentBody
+from maskbus.adapters.http.bodies import EmbedBody, EverythingOptions, PostProcessing, SegmentBody
 from maskbus.adapters.http.problems import Refused, refusal
 from maskbus.adapters.http.prompting import prompt_of
 from maskbus.adapters.http.settings import Additions
 from maskbus_wire.errors import WireError
-from maskbus_wire.requests import Embed, Everything, EverythingOptions, PostProcessing, Segment
+from maskbus_wire.requests import Embed, Everything, Segment
 from support.gateway import file
 
 PNG = file()
@@ -207,6 +207,20 @@ def test_additions_are_for_those_who_say_nothing():
     assert (request.max_side, request.post) == (0, PostProcessing())
     assert (request.settings.box_nms_thresh, request.settings.max_masks) == (0.5, 1)
     assert ask(SegmentBody(points=[1, 2]))[0].post is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"post": {"smoth": 1}}',
+        b'{"settings": {"points": 1}}',
+        b'{"route": {"model": "a"}}',
+        b'{"text_options": {"k": 1}}',
+        b'{"imge": ""}',
+    ],
+)
+def test_a_slip_is_an_error(body):
+    assert refused(take, body)[:2] == (400, "invalid_field")
 
 
 @pytest.mark.parametrize("name", ["multimask", "options", "text_options"])
