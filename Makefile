@@ -99,9 +99,12 @@ bench: $(VENV)/.extra-bench
 	@$(BIN)/python bench/transport.py --docs
 	@$(BIN)/python bench/native.py --docs
 	@$(BIN)/python bench/streams.py --docs
+	@$(CPP)/scripts/need.sh --optional redis-server=redis-server
+	@$(BIN)/python bench/http_gateway.py --docs
 
 bench-models: $(VENV)/.extra-dev $(VENV)/.extra-reference $(VENV)/.extra-bench
 	@$(BIN)/python bench/models.py --docs
+	@$(BIN)/python bench/text.py --docs
 
 bench-quality: $(VENV)/.extra-bench
 	@$(BIN)/python bench/quality.py --data $(DATA) --docs

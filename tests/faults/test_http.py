@@ -110,7 +110,7 @@ def test_a_client_that_does_not_read_is_cut_off(node, server):
         made.connect(("127.0.0.1", server.port))
         made.sendall(head.encode() + body)
         here = made.getsockname()
-        assert here in served_from(server)
+        until(lambda: here in served_from(server), "it is not let in")
         until(lambda: here not in served_from(server), "it is waited for")
         assert http.post("/segment", json=BODY).status_code == 200
 

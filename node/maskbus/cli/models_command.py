@@ -92,12 +92,28 @@ def pull_missing(settings: config.Config) -> None:
         CommandFailed: if something could not be had.
     """
     directory = directories.weights(settings.weights_dir)
-    wanted = [*settings.models, settings.default_model]
-    places = _places([name for name in wanted if name in ENTRIES], directory)
+    offered = dict.fromkeys([*settings.models, settings.default_model])
+    wanted = dict.fromkeys(weights for name in offered for weights in _weights_of(name, settings))
+    places = _places(list(wanted), directory)
     if _get(
         [place for place in places if state(place).name in {"missing", "partial", "damaged"}], directory, "", sys.stderr
     ):
         raise CommandFailed("Not all weights could be had; without --pull the node serves what can run.")
+
+
+def _weights_of(name: str, settings: config.Config) -> list[str]:
+    """Return what of the manifest a model needs."""
+    model = settings.model.get(name, config.ModelConfig())
+    handler = model.handler or name
+    own = [] if "weights" in model.options else [handler]
+    if handler == "text":  # two models in one
+        from maskbus.handlers.text_proposals import DEFAULT_PROPOSALS
+        from maskbus.interfaces import LoadContext
+        from maskbus.models import clip_recipe
+
+        own = [] if "weights" in model.options else [clip_recipe.published(LoadContext(name, options=model.options))]
+        own.append(str(model.options.get("proposals", DEFAULT_PROPOSALS)))
+    return [weights for weights in own if weights in ENTRIES]
 
 
 def _pull(arguments: argparse.Namespace, directory: Path) -> int:

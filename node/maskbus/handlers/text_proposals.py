@@ -17,6 +17,8 @@ from maskbus.interfaces import (
     ObjectFinder,
 )
 
+DEFAULT_PROPOSALS = "mobile-sam"
+
 
 @dataclass(frozen=True)
 class Proposals:
@@ -35,7 +37,7 @@ class Proposals:
             ModelUnavailable: if there is no such handler, it cannot find everything, or runs only by itself.
         """
         where = f"model.{context.model}.options"
-        name = context.options.get("proposals", "mobile-sam")
+        name = context.options.get("proposals", DEFAULT_PROPOSALS)
         target = installed().get(name) if isinstance(name, str) else None
         if target is None:
             raise ModelUnavailable(f"{where}.proposals = {name!r}: there is no such handler.")

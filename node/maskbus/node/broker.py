@@ -230,8 +230,8 @@ class Broker:
         self._stopping = True
         self._streams.close_all()
         for job in [job for queue in self._queues.values() for job in queue.drain()] + list(self._looking.values()):
-            self._fail(job, "shutting_down", "The node is stopping.")
             job.finish()
+            self._fail(job, "shutting_down", "The node is stopping.")
 
     @property
     def is_idle(self) -> bool:
@@ -306,8 +306,8 @@ class Broker:
         model = handle.spec.model
         if all(other.failure for other in self.engine.workers(model)):
             for job in self._queues[model].drain():
-                self._fail(job, *_failure(handle))
                 job.finish()
+                self._fail(job, *_failure(handle))
             self._streams.shut(model, WireError(*_failure(handle)), time.monotonic())
         else:
             self._share_out(model)
@@ -548,11 +548,11 @@ class Broker:
         own = [job for job in found if job.route == route]
         now = time.monotonic()
         for job in own or found:
-            if self._queues[job.model].remove(job):
-                self._fail(job, "cancelled", "The request was cancelled.")
+            waiting = self._queues[job.model].remove(job)
+            if waiting:
                 job.finish()
-            else:
-                self._fail(job, "cancelled", "The request was cancelled.")
+            self._fail(job, "cancelled", "The request was cancelled.")
+            if not waiting:
                 self.engine.cancel(job, now)
         return len(own or found)
 

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from maskbus.engine.worker_handle import WorkerHandle
+from maskbus.node import own_header
 from maskbus.results import ResultStore, key_of
 from maskbus.scheduler import Job
-from maskbus_wire import frames
-from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
-from maskbus_wire.replies import AnyReply, FoundMasks, Masks
 from maskbus_wire.version import VERSION
 
 log = logging.getLogger(__name__)
 
 Frame = bytes | bytearray | memoryview
+_ANSWERS = ("segment", "everything")
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,11 @@ class KeptAnswers:
 def _given_again(found: Sequence[bytes], job: Job) -> Kept | None:
     """Return an answer as it goes to whoever asks now; None where what was kept is none."""
     try:
-        reply = _read(found)
-    except WireError as error:
+        plain = own_header.opened(found[0])
+    except ValueError as error:
         log.warning("A kept answer is damaged, and is left aside: %s", error)
         return None
-    if reply.model != job.model:
+    if plain.get("reply") not in _ANSWERS or plain.get("model") != job.model:
         return None
     asked: Envelope = job.envelope
     changes: Mapping[str, Any] = {
@@ -89,12 +88,5 @@ def _given_again(found: Sequence[bytes], job: Job) -> Kept | None:
         "tried": None,
         "timings": {"total_ms": (time.monotonic() - job.received) * 1e3},
     }
-    best = max((mask.predicted_iou for mask in reply.masks if mask.area), default=None)
-    return Kept([frames.amend(found[0], changes), *found[1:]], best)
-
-
-def _read(found: Sequence[bytes]) -> Masks:
-    reply: AnyReply = frames.decode_reply(frames.open_own(found))
-    if not isinstance(reply, (Masks, FoundMasks)):
-        raise WireError("unknown_operation", "It is no answer of a model.", "reply")
-    return reply
+    best = max((mask["predicted_iou"] for mask in plain["masks"] if mask["area"]), default=None)
+    return Kept([own_header.changed(plain, changes), *found[1:]], best)

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
+from maskbus.node import own_header
 from maskbus.node.admission import Admission
 from maskbus.node.image_intake import Once
 from maskbus.node.routes import Plan, Routes
 from maskbus.scheduler import GOES_ON, Job, ModelQueue, Trial
-from maskbus_wire import frames
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
 from maskbus_wire.requests import Segment, Work
@@ -196,8 +196,8 @@ class Trials:
     def _end(self, trial: Trial, error: WireError) -> None:
         asked: _Asked = trial.content
         detail = {**error.detail, "tried": trial.tried}
+        self.over(trial)  # a requester that has its answer finds its shared memory free
         self._refuse(asked.route, asked.envelope, WireError(error.code, error.message, error.path, **detail))
-        self.over(trial)
 
 
 def told(answered: Answered) -> list[Frame]:
@@ -205,11 +205,14 @@ def told(answered: Answered) -> list[Frame]:
     trial, payload = answered.job.trial, answered.payload
     if trial is None or not trial.tried:
         return payload
+    plain = own_header.opened(payload[0])
     changes: dict[str, Any] = {
         "tried": [msgspec.to_builtins(one) for one in trial.tried if one.model != answered.job.model]
     }
     if trial.best is not None and trial.best[2] is answered:
         own = next(one for one in trial.tried if one.model == answered.job.model)
-        notes = frames.open_own(payload).get("notes", [])
-        changes["notes"] = [*notes, f"No answer was good enough; this is the best of them. {own.message}"]
-    return [frames.amend(payload[0], changes), *payload[1:]]
+        changes["notes"] = [
+            *plain.get("notes", []),
+            f"No answer was good enough; this is the best of them. {own.message}",
+        ]
+    return [own_header.changed(plain, changes), *payload[1:]]

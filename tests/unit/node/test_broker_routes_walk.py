@@ -14,7 +14,7 @@ from support.peer import TINY, raw, segment
 from support.rig import Rig, card
 from support.shared import Mapped
 
-SEEDS = range(24)
+SEEDS = range(60)
 STEPS = 150
 A, B, C, D = "first", "second", "third", "fourth"
 WAYS = {
@@ -172,17 +172,16 @@ class Walk:
     def work(self):
         """Have a worker answer, fail, or tell how far it is."""
         self.collect()
+        self.jobs = [one for one in self.jobs if one[1].body.how is None]
         if not self.jobs:
             return
         at = self.chance.randrange(len(self.jobs))
         job, worker = self.jobs[at]
         how = self.chance.random()
         if how < 0.1 and job.get("progress"):
-            self.rig.proceed(job, worker)
+            self.rig.proceed(job, worker, done=1, total=2, found=0)
             return
         del self.jobs[at]
-        if worker.body.how is not None or worker.channel.fileno() < 0:
-            return
         if how < 0.6:
             control = {"ahead": [one["job"] for one in job.get("ahead", [])][: self.chance.randint(0, 2)]}
             if job["op"] != "embed":
@@ -194,6 +193,7 @@ class Walk:
             self.rig.fail(job, worker, self.chance.choice(CODES))
         else:
             worker.die()
+            self.jobs = [one for one in self.jobs if one[1] is not worker]
 
     def late(self):
         if self.store.waiting:
@@ -249,8 +249,9 @@ class Walk:
                 if name == reply.id:
                     self.using[index] = None
                     state = self.mapped.entry(index).state
-                    late = any(job.answered and job.envelope.id == reply.id for job in self.rig.broker._running.values())
-                    late = late or any(job.envelope.id == reply.id for job in self.rig.broker._looking.values())
+                    jobs = [*self.rig.broker._running.values(), *self.rig.broker._looking.values()]
+                    jobs += [one for job in jobs for one in job.ahead]
+                    late = any(job.answered and job.envelope.id == reply.id for job in jobs)
                     if state in (layout.READING, layout.ANSWERING):
                         assert late, (reply, state)
                         self.using[index] = "a job that nobody waits for"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from maskbus.adapters.http import app
-from maskbus.adapters.http.app import Gateway
+from maskbus.adapters.http.gateway import Gateway
 from maskbus.adapters.http.line import Line
 from maskbus.adapters.http.protocol import PatientProtocol
 from maskbus.adapters.http.settings import Settings

@@ -38,7 +38,7 @@ class Server:
         where = endpoints.resolve(endpoint)
         token = secrets.token_urlsafe(24)
         self._context = keys.new_context(keys.resolve(None))
-        self._socket = socket.socket()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # for TCP_NODELAY
         try:
             if os.name == "posix":
                 # A server that has just ended leaves its port waiting. (Elsewhere this means another thing.)

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from maskbus.adapters.http import app, docs_page, openapi
 from maskbus.adapters.http.bodies import EmbedBody, SegmentBody
+from maskbus.adapters.http.gateway import Gateway
 from maskbus.adapters.http.line import Line
 from maskbus.adapters.http.node_metrics import NodeFamilies
 from maskbus.adapters.http.settings import Settings
@@ -22,7 +23,7 @@ def document():
 
 def test_it_describes_every_path_and_no_other(document):
     nowhere = Line(zmq.Context.instance(), "tcp://127.0.0.1:1", 1)
-    routes = app.routes(app.Gateway(nowhere, Settings())).routes
+    routes = app.routes(Gateway(nowhere, Settings())).routes
     served = {
         (route.path, method.lower())
         for route in routes
