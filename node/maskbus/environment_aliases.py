@@ -92,7 +92,8 @@ def of_node(environment: Mapping[str, str], *, offered: Sequence[str] = (), defa
         names = named or [default_model]
         for name in names:
             tables.setdefault(name, {})["devices"] = ["cpu"] * workers
-        read.take("MAX_WORKERS", f"{' and '.join(names)} has {workers} worker processes")
+        verb = "have" if len(names) > 1 else "has"
+        read.take("MAX_WORKERS", f"{' and '.join(names)} {verb} {workers} worker processes")
     if tables:
         values["model"] = (tables, read.origin())
     return Aliases(values, read.taken)

@@ -7,6 +7,7 @@ from maskbus_wire.prompts import Prompt
 from maskbus_wire.requests import Describe, Route, Stats, StreamClose, StreamOpen
 from support.nodes import live_node
 from support.peer import TINY, segment
+from support.subscriber import Subscriber
 from support.waiting import until
 
 WAY = ["failing", "echo"]
@@ -121,6 +122,32 @@ def test_a_rep_sockets_client_gets_one_answer(node):
             assert ask(peer, options=options).masks
     with node.peer() as peer:
         wait_until_it_is_let_in_again(peer)
+
+
+def test_only_the_answer_is_published_and_is_the_topics_last_value(node, peer):
+    def ask_twice(topic, options):
+        route = Route(models=["echo", "failing"])
+        for prompt in (Prompt(points=[(2, 2)], labels=[0]), POINT):  # echo finds nothing, and then something
+            reply = ask(peer, "", route=route, prompt=prompt, publish=topic, options=options)
+            assert reply.model == "echo"
+            assert codes(reply) == ([] if prompt is POINT else [("failing", "internal")])
+
+    with Subscriber(node.context, node.topics) as early, Subscriber(node.context, node.topics) as late:
+        early.subscribe_and_settle(peer, "way/a")
+        ask_twice("way/a", {"raise": "no luck"})
+        first, second = early.receive()[1], early.receive()[1]
+        assert [(one.model, one.masks[0].area, one.retained) for one in (first, second)] == [
+            ("echo", 0, False),
+            ("echo", 9, False),
+        ]
+        assert 0 < first.published < second.published
+        assert early.quiet()
+        ask_twice("way/b", {"raise": "no luck"})  # nobody listens yet
+        for topic in ("way/a", "way/b"):
+            ((_, last, _),) = late.subscribe_and_settle(peer, topic)
+            assert (last.topic, last.model, last.masks[0].area, last.retained) == (topic, "echo", 9, True)
+            assert last.published >= second.published
+    wait_until_it_is_let_in_again(peer)
 
 
 def test_a_stream_gets_a_model_of_the_route(peer):

@@ -80,6 +80,9 @@ def test_workers_are_those_of_the_models_that_are_named():
     assert set(found) == {"mobile-sam", "fastsam"}
     assert all(table["devices"] == ["cpu", "cpu"] for table in found.values())
     assert found["mobile-sam"]["options"] == {"weights": "/w/mobile_sam.pt"}
+    assert of_node({"MAX_WORKERS": "2"}).taken[-1].endswith("grabcut has 2 worker processes.")
+    both = of_node({"MAX_WORKERS": "2", "SAM_MODEL_PATH": "mobile_sam.pt", "FASTSAM_MODEL_PATH": "f.onnx"})
+    assert both.taken[-1].endswith("mobile-sam and fastsam have 2 worker processes.")
 
 
 def test_models_that_are_not_offered_are_passed_over():

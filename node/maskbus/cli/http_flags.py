@@ -29,9 +29,14 @@ class Address(NamedTuple):
         """Return the same with this port, where it names none itself."""
         return self._replace(port=port if self.port is None else self.port)
 
-    def __str__(self) -> str:
+    @property
+    def as_flag(self) -> str:
+        """Return what `address` reads as the same: without a port, where none is named."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{DEFAULT_PORT if self.port is None else self.port}"
+        return host if self.port is None else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return self.with_port(DEFAULT_PORT).as_flag
 
 
 ANYWHERE = Address(DEFAULT_HOST, None)

@@ -127,7 +127,7 @@ class Gateway:
 
     def _start(self, address: Address) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*self._command, "--listen", str(address)],
+            [*self._command, "--listen", address.as_flag],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

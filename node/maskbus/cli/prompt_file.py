@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maskbus.cli.failure import CommandFailed
@@ -12,6 +12,7 @@ from maskbus.cli.failure import CommandFailed
 _TABLE = ".csv"
 _DELIMITERS = ",;\t"
 _IMAGE, _PROMPT, _NOT = "image", "prompt", "not"
+_TOO_MANY = "It has more columns than the first line: a prompt with a comma in it stands in quotes."
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,14 @@ def table(path: Path) -> list[Row]:
 
 def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[Row]:
     columns: dict[str, int] = {}
+    header: list[str] = []
     end = 0
     for cells in reader:
         line, end = end + 1, reader.line_num  # type: ignore[attr-defined]  # a row may take several lines
         if not any(cell.strip() for cell in cells):
             continue
         if not columns:
+            header = cells
             columns = {name.strip().casefold(): at for at, name in enumerate(cells)}
             if not {_IMAGE, _PROMPT} <= columns.keys():
                 raise CommandFailed(
@@ -85,7 +88,10 @@ def _rows(path: Path, reader: Iterator[list[str]]) -> Iterator[Row]:
                     f"{_IMAGE},{_PROMPT},{_NOT}; it is {','.join(cells)!r}."
                 )
             continue
-        yield _row(path, line, {name: cells[at].strip() for name, at in columns.items() if at < len(cells)})
+        row = _row(path, line, {name: cells[at].strip() for name, at in columns.items() if at < len(cells)})
+        if not row.problem and any(cell.strip() for cell in cells[len(header) :]):
+            row = replace(row, problem=_TOO_MANY)
+        yield row
 
 
 def _row(path: Path, line: int, cells: dict[str, str]) -> Row:

@@ -112,7 +112,7 @@ def _topics(topics: Sequence[TopicStats]) -> Table:
     table = tables.plain("topic", "published", right=[1])
     # The busiest: a node may have hundreds, the screen has lines for a few.
     for topic in sorted(topics, key=lambda topic: (-topic.published, topic.topic))[:_TOPICS_SHOWN]:
-        table.add_row(escape(topic.topic), str(topic.published))
+        table.add_row(tables.said(topic.topic), str(topic.published))
     if len(topics) > _TOPICS_SHOWN:
         table.add_row(f"[dim]and {len(topics) - _TOPICS_SHOWN} more[/]")
     return table

@@ -71,7 +71,7 @@ class Session:
                             plain.append(found)
                         tick()
             finally:
-                self._report(plain)
+                self._report(plain, written=table.is_there)
         return 1 if self.failures else 0
 
     def _one(self, client: Client, at: int, row: Row, settings: dict[str, Any], table: ResultsTable) -> dict[str, Any]:
@@ -110,14 +110,14 @@ class Session:
         failed = f", {len(self.failures)} failed" if self.failures else ""
         return self.answers + len(self.failures), f"{self.answers} of {len(self.rows)} answered{failed}"
 
-    def _report(self, plain: list[dict[str, Any]]) -> None:
+    def _report(self, plain: list[dict[str, Any]], *, written: bool) -> None:
         if self.arguments.json:
             print(json.dumps(plain, indent=2, ensure_ascii=False))
         elif self.answers or self.failures:
             there = f", {self.reused} of which the node had already" if self.reused else ""
             failed = f"; {len(self.failures)} failed" if self.failures else ""
             print(f"Found {counted(self.masks, 'mask')} in {counted(self.answers, 'answer')}{there}{failed}.")
-            if self.directory is not None:
+            if written:
                 print(f"written: {self.directory}, with {_TABLE}")
         sys.stdout.flush()
         for words in self.failures:

@@ -25,6 +25,11 @@ class ResultsTable:
         self._path = path
         self._file: TextIO | None = None
 
+    @property
+    def is_there(self) -> bool:
+        """Return whether the file has been made."""
+        return self._file is not None
+
     def add(self, row: Row, answer: Answer, files: Mapping[str, Sequence[str]], *, best: int) -> None:
         """Add the `best` of an answer; where there is no ranking, its masks; where there are none, one line.
 

@@ -31,7 +31,7 @@ def table(streams: Sequence[StreamInfo]) -> Table:
     drawn = tables.plain(*columns, right=range(3, 9))
     for stream in sorted(streams, key=lambda one: (-one.rate_in, one.stream))[:_SHOWN]:
         drawn.add_row(
-            escape(stream.stream),
+            tables.said(stream.stream),
             escape(stream.model),
             f"{stream.policy}, tracks" if stream.track else stream.policy,
             f"{stream.rate_in:.1f}",
@@ -55,7 +55,7 @@ def drops(dropped: Mapping[str, int]) -> str:
 
 def _state(stream: StreamInfo) -> str:
     if stream.last_error:
-        return f"[red]{escape(stream.last_error)}[/]"
+        return f"[red]{tables.said(stream.last_error)}[/]"
     if stream.idle_s > 2:
         return f"[yellow]no frame for {stream.idle_s:.0f} s[/]"
     return "[green]watched[/]" if stream.watched else "[dim]nobody watches[/]"

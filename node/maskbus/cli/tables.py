@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 _WIDTH_OF_FILES = 120
@@ -18,6 +19,11 @@ NO = "[red]✗[/]"
 def console() -> Console:
     """Return a console on stdout."""
     return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES, highlight=False, emoji=False)
+
+
+def said(text: str) -> str:
+    """Return what somebody else has named, as markup: no markup of its own, and no control of the terminal."""
+    return escape("".join(one if one.isprintable() else ascii(one)[1:-1] for one in text))
 
 
 def plain(*columns: str, right: Collection[int] = ()) -> Table:

@@ -31,7 +31,7 @@ from maskbus.node.stream_table import StreamTable
 from maskbus.node.tally import Tally
 from maskbus.node.trials import Answered, Trials, told
 from maskbus.results import ResultStore
-from maskbus.scheduler import Deadlines, Job, ModelQueue, QueueFull, leave_the_rest
+from maskbus.scheduler import GOES_ON, Deadlines, Job, ModelQueue, QueueFull, leave_the_rest
 from maskbus_wire import checks, frames, replies, requests
 from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
@@ -252,19 +252,16 @@ class Broker:
         self._running.pop(job.number, None)
         left = leave_the_rest(job, control["ahead"])
         self._routes.succeeded(job)
-        is_held = False
         try:
             if job.answered:
                 return
             answered = Answered(job, control, payload, handle.spec.number)
             if job.trial is not None and not self._trials.is_enough(answered):
-                is_held = True
                 return
             self._kept.keep(job, handle, payload[: control["outputs"][0][1]])
             self._deliver(answered)
         finally:
-            if not is_held:
-                job.finish()
+            job.finish()
             if left:
                 self._share_out(job.model)
 
@@ -333,10 +330,11 @@ class Broker:
     def _start(self, job: Job) -> None:
         """Begin with a job. WireError where its model cannot be loaded."""
         self.engine.start(job.model, time.monotonic())
-        workers = self.engine.workers(job.model)
-        if all(worker.failure for worker in workers):
+        try:
+            workers = self._require_loadable(job.model)
+        except WireError:
             job.finish()
-            raise WireError(*_failure(workers[0]))
+            raise
         self._tally(job.model)  # from here on `stats` knows of the model
         self._deadlines.add(job)
         self._looking[job.number] = job
@@ -354,7 +352,7 @@ class Broker:
             answered = Answered(job, control, kept.message, None)
             if job.trial is None or self._trials.is_enough(answered):
                 self._deliver(answered)
-                job.finish()
+            job.finish()
             return
         workers = self.engine.workers(job.model)
         for worker in workers:
@@ -415,11 +413,24 @@ class Broker:
         if plan is None:
             opened = self._streams.open(request, attachments, now)
         else:
-            opened = self._routes.first(
-                plan, lambda model: self._streams.open(replace(request, model=model), attachments, now), now
-            )
+            opened = self._routes.first(plan, lambda model: self._open_with(model, request, attachments, now), now)
         self.engine.start(opened.model, now)
         self._reply(route, frames.encode(opened))
+
+    def _open_with(
+        self, model: str, request: requests.StreamOpen, attachments: Sequence[bytes | memoryview], now: float
+    ) -> replies.StreamOpened:
+        """Open a stream with one model of a route. WireError where that cannot be."""
+        if model in self._catalogue.cards:
+            self._require_loadable(model)
+        return self._streams.open(replace(request, model=model), attachments, now)
+
+    def _require_loadable(self, model: str) -> list[WorkerHandle]:
+        """Return a model's workers. WireError where it could not be loaded by any of them."""
+        workers = self.engine.workers(model)
+        if all(worker.failure for worker in workers):
+            raise WireError(*_failure(workers[0]))
+        return workers
 
     def _frame(
         self,
@@ -539,10 +550,10 @@ class Broker:
         return self.about.answer(request)
 
     def _cancel(self, target: str, route: Any) -> int:
-        waiting = [*self._looking.values(), *(job for queue in self._queues.values() for job in queue)]
+        before = [*self._looking.values(), *(job for queue in self._queues.values() for job in queue)]
         found = [
             job
-            for job in [*waiting, *self._running.values()]
+            for job in [*before, *self._running.values()]
             if job.envelope.id == target and not job.is_frame and not job.answered
         ]
         own = [job for job in found if job.route == route]
@@ -586,4 +597,6 @@ class Broker:
 
 
 def _failure(handle: WorkerHandle) -> tuple[str, str]:
-    return handle.failure_code, handle.failure
+    # Whatever a handler says of its own loading, it is not the request that is wrong.
+    code = handle.failure_code if handle.failure_code in GOES_ON else "model_unavailable"
+    return code, handle.failure

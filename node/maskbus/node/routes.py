@@ -38,8 +38,9 @@ class Routes:
             models: Those that the node offers: a model goes before a route of the same name.
         """
         self._config = config
-        self._routes: dict[str, RouteConfig] = {"auto": AUTO, **config.route}
-        self._models = models
+        routes: dict[str, RouteConfig] = {"auto": AUTO, **config.route}
+        self._auto = routes["auto"]
+        self._routes = {name: route for name, route in routes.items() if name not in models}
         self._breakers: dict[str, Breaker] = {}
         self._counted: WeakSet[Job] = WeakSet()
         """Jobs that have failed already, whatever comes of them still."""
@@ -55,7 +56,7 @@ class Routes:
             WireError: where the request contradicts itself.
         """
         own = request.route if request is not None else None
-        route = None if model in self._models else self._routes.get(model)
+        route = self._routes.get(model)
         if own is None:
             if route is None:
                 return None
@@ -66,7 +67,7 @@ class Routes:
             raise WireError(
                 "invalid_value", f"{model[:64]!r} is no route; there is {', '.join(self._routes)}.", "model"
             )
-        route = route or self._routes["auto"]
+        route = route or self._auto
         return Plan(
             tuple(own.models or route.models),
             route.min_predicted_iou if own.min_predicted_iou is None else own.min_predicted_iou,
@@ -104,7 +105,6 @@ class Routes:
                 name=name, models=list(route.models), min_predicted_iou=route.min_predicted_iou, share=route.share
             )
             for name, route in self._routes.items()
-            if name not in self._models
         ]
 
     def left_out(self, model: str, now: float) -> str:

@@ -19,6 +19,9 @@ from maskbus_wire.errors import WireError
 from maskbus_wire.frames import Envelope
 from maskbus_wire.requests import Segment, Work
 
+_MOST_HELD = 256 * 2**20
+"""Bytes of all answers that wait for a better one. Beyond, the best that has come is answered."""
+
 Frame = bytes | bytearray | memoryview
 Deliver = Callable[["Answered"], None]
 Refuse = Callable[[Any, Envelope, WireError], None]
@@ -34,6 +37,11 @@ class Answered:
     worker: int | None
     """Number of the worker; None where none was needed."""
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its frames."""
+        return sum(memoryview(frame).nbytes for frame in self.payload)
+
 
 @dataclass(frozen=True)
 class _Asked:
@@ -48,8 +56,13 @@ class _Asked:
 
     def without_pixels(self) -> _Asked:
         """Return the request without the bytes of its image, which lie in shared memory by now."""
-        index = self.request.image.attachment
-        return replace(self, attachments=[b"" if i == index else one for i, one in enumerate(self.attachments)])
+        image, attachments = self.request.image, list(self.attachments)
+        prompt = self.request.prompt if isinstance(self.request, Segment) else None
+        shared = {blob.attachment for blob in (prompt.mask, prompt.logits) if blob is not None} if prompt else set()
+        if image.attachment is not None and image.attachment not in shared:
+            attachments[image.attachment] = b""
+        image = msgspec.structs.replace(image, data=None, base64=None)
+        return replace(self, request=msgspec.structs.replace(self.request, image=image), attachments=attachments)
 
 
 class Trials:
@@ -83,6 +96,8 @@ class Trials:
         self._deliver = deliver
         self._refuse = refuse
         self._is_stopping = is_stopping
+        self._held = 0
+        """Bytes of the answers that wait for a better one."""
 
     def begin(
         self,
@@ -99,10 +114,7 @@ class Trials:
         self._next(trial)
 
     def is_enough(self, answered: Answered) -> bool:
-        """Tell whether a job's answer is good enough. If not, the next model is being asked, or the best is delivered.
-
-        Where it is not, the job is this class's own from here on: it is finished when it is of no use any more.
-        """
+        """Tell whether a job's answer is good enough. If not, another model is being asked, or the best is answered."""
         trial = answered.job.trial
         assert trial is not None
         best = answered.control.get("best")
@@ -110,9 +122,14 @@ class Trials:
             return True
         answered.job.answered = True
         dropped = trial.fell_short(best, answered, time.monotonic())
+        self._held += answered.nbytes
         if dropped is not None:
-            dropped.job.finish()
-        self._go_on(trial)
+            self._held -= dropped.nbytes
+        answered.job.finish()  # the request itself holds its image still
+        if self._held > _MOST_HELD:
+            self._conclude(trial)
+        else:
+            self._go_on(trial)
         return False
 
     def failed(self, job: Job, error: WireError) -> None:
@@ -131,7 +148,7 @@ class Trials:
         """Let go of what was held for a request that is answered."""
         trial.finish()
         if trial.best is not None:
-            trial.best[2].job.finish()
+            self._held -= trial.best[2].nbytes
 
     def _go_on(self, trial: Trial) -> None:
         try:
@@ -173,7 +190,8 @@ class Trials:
         job.trial, job.received, job.deadline = trial, asked.received, due
         job.own_deadline = asked.request.deadline_ms is not None
         job.message |= {"received": asked.received, "deadline": due}
-        trial.let_go, trial.content = asked.image.let_go, asked.without_pixels()
+        if trial.let_go is None:
+            trial.let_go, trial.content = asked.image.let_go, asked.without_pixels()
         self._routes.begin(job)
         try:
             self._start(job)

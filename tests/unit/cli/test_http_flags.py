@@ -43,6 +43,11 @@ def test_a_port_that_is_named_goes_before_the_environments():
     assert not address("*:1").is_local
 
 
+@pytest.mark.parametrize("text", ["127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:0", "127.0.0.2:5000"])
+def test_an_address_as_a_flag_leaves_the_port_to_the_environment_where_it_names_none(text):
+    assert address(text).as_flag == text
+
+
 def test_the_commands_take_them():
     assert build().parse_args(["serve"]).http is None
     assert build().parse_args(["serve", "--http"]).http == ANYWHERE

@@ -111,3 +111,10 @@ def test_no_two_answers_have_the_same_file() -> None:
     assert names(*rows) == ["out/a.png", "out/A-2.png", "out/a-referred-2.png", "out/a-3.png"]
     same = [Row("", "", Path("a.jpg"), ("x?",)), Row("", "", Path("a.jpg"), ("x!",))]
     assert names(*same) == ["out/a-x.png", "out/a-x-2.png"]
+
+
+def test_a_comma_without_quotes_is_not_cut_off() -> None:
+    first, second, third = table('image,prompt\na.png,red, or blue\na.png,"red, or blue",,\nnone.png,a,b\n')
+    assert "quotes" in first.problem
+    assert (second.texts, second.problem) == (("red, or blue",), "")
+    assert "none.png" in third.problem

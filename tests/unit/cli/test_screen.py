@@ -238,3 +238,16 @@ def test_bytes_in_words(count: int, words: str) -> None:
 @pytest.mark.parametrize(("seconds", "words"), [(0.9, "00:00:00"), (3661, "01:01:01"), (90_061, "1 d 01:01:01")])
 def test_times_in_words(seconds: float, words: str) -> None:
     assert quantities.duration(seconds) == words
+
+
+def test_names_of_others_are_shown_and_nothing_else() -> None:
+    odd = "\x1b[2J\x1b[31ma b\n[b]ü"
+    shown = "\\x1b[2J\\x1b[31ma b\\n[b]ü"
+    statistics = msgspec.structs.replace(BUSY, topics=[TopicStats(topic=odd, published=1)])
+    text = drawn(screen.frame("tcp://127.0.0.1:7710", statistics))
+    assert shown in text
+    assert "\x1b[2J" not in text
+    stream = StreamInfo(stream=odd, model="echo", topic="t", policy="every", last_error="\x1bc")
+    text = drawn(streams_table.table([stream]))
+    assert shown in text
+    assert "\x1bc" not in text

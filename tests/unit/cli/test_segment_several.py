@@ -206,3 +206,12 @@ def test_what_cannot_be_is_said_before_a_node_is_needed(
     assert output.out == ""
     assert words in output.err
     assert output.err.count("\n") == 1
+
+
+def test_nothing_is_called_written_that_is_not(client: FakeClient, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("out").symlink_to("nowhere/at/all")
+    assert main(["segment", "a.png", "--text-file", "prompts.txt", "-o", "out"]) == 1
+    captured = capsys.readouterr()
+    assert "written" not in captured.out
+    assert "out: File exists" in captured.err
+    assert "Traceback" not in captured.err

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from maskbus.results import MemoryStore, ResultStore
-from maskbus_wire import replies, requests
+from maskbus_wire import frames, replies, requests
 from maskbus_wire.prompts import Image, MaskPrompt, Prompt
 from maskbus_wire.replies import CacheStats
 from support.peer import TINY, raw, segment
 from support.rig import card
 
 POINT = Prompt(points=[(1, 1)])
+NOTHING = {"bbox": (0, 0, 0, 0), "area": 0, "predicted_iou": 0.9, "stability_score": 0.0}
 
 
 @pytest.fixture
@@ -210,6 +211,34 @@ def test_a_request_that_is_over_meanwhile_is_not_gone_on_with(slow, how):
     assert slow.jobs() == []
     assert slow.replies() == []
     assert slow.broker.is_idle
+
+
+def test_an_answer_is_kept_under_the_weights_that_gave_it(rig):
+    assert not again(rig, segment("model"))
+    rig.ask(segment("model", prompt=POINT), TINY)
+    (job,) = rig.jobs()
+    rig.broker.engine.workers("model")[0].weights = "another"  # it was started again in the meantime
+    rig.finish(job, control={"best": 1.0})
+    assert not rig.replies()[0].reused
+    assert again(rig, segment("model", prompt=POINT))
+    rig.broker.engine.workers("model")[0].weights = ""
+    rig.ask(segment("model", prompt=POINT), TINY)
+    assert rig.replies() == []
+
+
+def test_a_kept_answer_without_a_pixel_is_not_good_enough_for_a_route(make):
+    way = {"way": {"models": ["model", "other"]}}
+    rig = make(card("model"), card("other"), store=MemoryStore(1 << 20), route=way)
+    answered(rig, segment("model", prompt=POINT))
+    (key,) = rig.broker._store._entries
+    empty = replies.Masks(model="model", width=5, height=4, masks=[replies.Mask(**NOTHING)])
+    rig.broker._store.put(key, frames.encode(empty))
+    assert rig.ask(segment("model", prompt=POINT), TINY).masks
+    rig.replies()
+    reply, worked = answered(rig, segment("way", prompt=POINT))
+    assert worked
+    assert (reply.model, reply.reused) == ("other", False)
+    assert [(one.model, one.code) for one in reply.tried] == [("model", "nothing_found")]
 
 
 def test_a_queue_that_has_filled_up_meanwhile_says_so(make):

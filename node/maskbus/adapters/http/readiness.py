@@ -19,7 +19,7 @@ def reason_against(models: Models, stats: Statistics) -> str:
 
 def _why_not(model: Model, stats: Statistics) -> str:
     if not model.ready:
-        return f"The model {model.name} cannot run: {model.missing}"
+        return f"The model {model.name} cannot run: {model.missing.rstrip('.')}."
     workers = [worker for worker in stats.workers if worker.model == model.name]
     states = {worker.state for worker in workers}
     if not states or states & {"ready", "busy", "stopped"}:
@@ -27,4 +27,4 @@ def _why_not(model: Model, stats: Statistics) -> str:
     if "starting" in states:
         return f"The model {model.name} is being loaded."
     errors = [worker.last_error for worker in workers if worker.last_error]
-    return f"The worker of the model {model.name} keeps failing. {errors[0] if errors else ''}".rstrip()
+    return f"The worker of the model {model.name} has failed. {errors[0] if errors else ''}".rstrip()
