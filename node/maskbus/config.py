@@ -83,7 +83,7 @@ class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     models: list[str] = []
     """Models to offer; empty: every one that is installed and offered by default."""
     default_model: str = "grabcut"
-    """Model for requests that name none; left out where others are offered: the first of `models`."""
+    """Model, or route, for requests that name none; left out where others are offered: the first of `models`."""
     text_model: str = "text"
     """Model for requests that name none and have a text; where it is not offered, the default model."""
     preload: list[str] | None = None
@@ -160,6 +160,11 @@ class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     """Bytes of one frame of a message."""
     log_level: str = "info"
     """debug, info, warning or error."""
+
+    @property
+    def routes(self) -> dict[str, RouteConfig]:
+        """All routes: `auto` is there without being configured."""
+        return {"auto": AUTO, **self.route}
 
 
 class Effective(msgspec.Struct, frozen=True):
@@ -255,6 +260,7 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Config:
     for name in values:
         if name not in Config.__struct_fields__:
             raise ConfigError(f"{name} ({origin[name]}): there is no such setting.")
+    _check_tables(values, origin)
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
@@ -312,6 +318,27 @@ def _checked(values: dict[str, Any], origin: dict[str, str]) -> Config:
                 lambda sentence, name=name: wrong(name, sentence),
             )
     return config
+
+
+def _check_tables(values: Mapping[str, Any], origin: Mapping[str, str]) -> None:
+    """Find what is misspelt in tables of models and routes, or put in the wrong one."""
+    for kind, struct in (("model", ModelConfig), ("route", RouteConfig)):
+        tables = values.get(kind)
+        for name, table in tables.items() if isinstance(tables, Mapping) else ():
+            where = f"[{kind}.{name}]"
+            _check_names(table, struct, where, "a model's own options stand in its options", origin[kind])
+            post = table.get("post") if isinstance(table, Mapping) else None
+            _check_names(post, PostProcessing, f"[{kind}.{name}.post]", "", origin[kind])
+
+
+def _check_names(table: Any, struct: type[msgspec.Struct], where: str, hint: str, origin: str) -> None:
+    known = struct.__struct_fields__
+    for name in table if isinstance(table, Mapping) else ():
+        if name not in known:
+            hint = f"; {hint}" if hint and "options" in known else ""
+            raise ConfigError(
+                f"{where} {name} ({origin}): there is no such setting; there are {', '.join(known)}{hint}."
+            )
 
 
 def _check_post(post: PostProcessing, wrong: Any) -> None:

@@ -6,8 +6,8 @@ A message is `[header] [attachment]*`. The empty delimiter before it belongs to 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,7 +23,6 @@ Buffer = bytes | bytearray | memoryview
 
 _WHERE = re.compile(r" - at `(?:key` in `)?\$\.?(?P<path>[^`]*)`$")
 _SENTENCE = 200
-_OWN = replace(DEFAULT_LIMITS, header_objects=2**40)
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 
 
@@ -45,23 +44,6 @@ def encode(message: Request | Reply, attachments: Sequence[Buffer] = ()) -> list
     """Return the frames of a message: its header as msgpack, then the attachments as they are."""
     plain = {"maskbus": message.maskbus, **msgspec.to_builtins(message, builtin_types=(bytes,))}
     return [header.pack(plain), *attachments]
-
-
-def open_own(frames: Sequence[Buffer]) -> dict[str, Any]:
-    """Return the header of a message that one has written oneself, as a plain map; it may be as long as it is.
-
-    Raises:
-        WireError: `malformed` if it is damaged.
-    """
-    if not frames:
-        raise WireError("malformed", "The message has no header frame.")
-    return header.unpack(_as_bytes(frames[0]), _OWN)
-
-
-def amend(frame: Buffer, changes: Mapping[str, Any]) -> bytes:
-    """Return the header of a message of one's own with some fields changed; None leaves one out."""
-    plain = {**open_own([frame]), **changes}
-    return header.pack({name: value for name, value in plain.items() if value is not None})
 
 
 def error_reply(envelope: Envelope, error: WireError) -> Error:

@@ -246,3 +246,53 @@ def test_settings_of_streams(write):
 def test_settings_of_streams_are_more_than_nothing(name):
     assert name in refused(flags={name: 0})
     assert name in refused(flags={name: -1})
+
+
+def test_routes_and_kept_answers(write):
+    config = load(
+        file=write(
+            'breaker_failures = 2\ncache = "none"\n[route.quick]\nmodels = ["a", "b"]\nshare = 0.3\n'
+            "[model.a.post]\nsmooth = 1.5\n"
+        ),
+        environment={"MASKBUS_CACHE_BYTES": "1000"},
+    ).config
+    assert (config.breaker_failures, config.cache, config.cache_bytes) == (2, "none", 1000)
+    assert list(config.routes) == ["auto", "quick"]
+    assert (config.routes["quick"].models, config.routes["quick"].share) == (["a", "b"], 0.3)
+    assert config.model["a"].post.smooth == 1.5
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[model.a.post]\nsmoth = 2", "[model.a.post] smoth"),
+        ("[model.a.post]\nsmooth = 65", "[model.a] post.smooth: Smooth is 0 to 64"),
+        ('[model.a]\nweights = "b"', "a model's own options stand in its options"),
+        ('[route.q]\nmodel = ["a"]', "[route.q] model"),
+        ("[route.q]\nmodels = []", "at least one model"),
+        ('[route.q]\nmodels = ["a", "a"]', "twice"),
+        ('[route.q]\nmodels = ["a"]\nshare = 0', "share is more than 0"),
+        ('[route.q]\nmodels = ["a"]\nmin_predicted_iou = 2', "min_predicted_iou is 0 to 1"),
+        ('cache = "disk"', "cache"),
+        ("cache_bytes = 0", "cache_bytes"),
+    ],
+)
+def test_what_is_wrong_in_tables(write, text, words):
+    assert words in refused(file=write(text))
+
+
+def test_aliases_come_below_all_else_and_tables_are_merged(write):
+    aliases = {
+        "cache_ttl_s": (60.0, "environment REDIS_TTL"),
+        "cache_bytes": (5, "environment X"),
+        "model": ({"a": {"options": {"weights": "/w", "conf": 0.4}}}, "environment SAM_MODEL_PATH"),
+    }
+    found = load(
+        file=write("cache_bytes = 7\n[model.a.options]\nconf = 0.5\n[model.b]\nthreads = 2\n"),
+        environment=EMPTY,
+        aliases=aliases,
+    )
+    assert (found.config.cache_ttl_s, found.config.cache_bytes) == (60.0, 7)
+    assert found.origin["cache_ttl_s"] == "environment REDIS_TTL"
+    assert found.config.model["a"].options == {"weights": "/w", "conf": 0.5}
+    assert found.config.model["b"].threads == 2

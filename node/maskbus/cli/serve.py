@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = begin(effective, config)
     for sentence in taken:
         log.info("%s", sentence)
-    if config.default_model not in found.cards:
+    if config.default_model not in {*found.cards, *config.routes}:
         log.warning("The default model %s is not offered: requests must name a model.", config.default_model)
     try:
         bus = Bus(config, found)

@@ -320,7 +320,7 @@ class Broker:
     ) -> None:
         if self._stopping:
             raise WireError("shutting_down", "The node is stopping.")
-        plan = self._routes.plan(request.model, request)
+        plan = self._routes.plan(request.model if request.route else self._admission.model_of(request), request)
         if plan is not None:
             deadline = time.monotonic() + (request.deadline_ms or self._config.deadline_ms) / 1e3
             self._trials.begin(plan, request, envelope, attachments, route, deadline)
@@ -409,7 +409,7 @@ class Broker:
         if self._stopping:
             raise WireError("shutting_down", "The node is stopping.")
         now = time.monotonic()
-        plan = self._routes.plan(request.model)
+        plan = self._routes.plan(request.model or ("" if request.prompt.text else self._config.default_model))
         if plan is None:
             opened = self._streams.open(request, attachments, now)
         else:

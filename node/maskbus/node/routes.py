@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakSet
 
-from maskbus.config import AUTO, Config, RouteConfig
+from maskbus.config import Config
 from maskbus.scheduler import GOES_ON, Breaker, Job
 from maskbus_wire.errors import WireError
 from maskbus_wire.replies import RouteInfo
 from maskbus_wire.requests import Work
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _COUNTS = frozenset({"worker_died", "out_of_memory", "internal", "model_unavailable"})
@@ -38,9 +41,15 @@ class Routes:
             models: Those that the node offers: a model goes before a route of the same name.
         """
         self._config = config
-        routes: dict[str, RouteConfig] = {"auto": AUTO, **config.route}
+        routes = config.routes
         self._auto = routes["auto"]
         self._routes = {name: route for name, route in routes.items() if name not in models}
+        for name, route in config.route.items():
+            if name in models:
+                log.warning("The route %s cannot be asked for: a model has this name.", name)
+            for model in route.models:
+                if model not in models:
+                    log.warning("The route %s names the model %s, which is not offered here.", name, model)
         self._breakers: dict[str, Breaker] = {}
         self._counted: WeakSet[Job] = WeakSet()
         """Jobs that have failed already, whatever comes of them still."""

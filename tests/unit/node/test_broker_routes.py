@@ -520,3 +520,14 @@ def test_the_bytes_of_an_image_are_not_held_twice(rig, how):
     rig.finish(job, worker, {"best": 1.0})
     assert [reply.model for reply in rig.replies()] == [C]
     assert rig.arena.used == 0
+
+
+def test_a_route_may_be_the_default(make):
+    rig = make(card(A), card(B), **{**ROUTE, "default_model": "way"})
+    ask(rig, model="")
+    rig.fail(*job_of(rig, A))
+    job, worker = job_of(rig, B)
+    rig.finish(job, worker, {"best": 1.0})
+    assert codes(rig.replies()[0]) == [(A, "internal")]
+    reply = rig.ask(requests.StreamOpen(stream="cam", prompt=Prompt(points=[(1, 1)])))
+    assert reply.model == A
