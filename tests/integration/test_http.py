@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import html
 import io
+import json
 import shutil
+import socket
 import subprocess
 from contextlib import suppress
 
@@ -136,6 +138,7 @@ def test_masks_and_logits_to_refine(http, png):
     (found,) = first["masks"]
     for prompt in (
         {"mask": text(mask_file())},
+        {"mask": found["rle"]},
         {"mask": {"encoding": "rle", "counts": found["rle"]["counts"]}},
         {"logits": {"shape": found["logits"]["shape"], "base64": found["logits"]["base64"]}},
     ):
@@ -238,6 +241,9 @@ def test_an_image_that_the_node_keeps(http, png):
         ({"boxes": BOX, "encoding": "tiff"}, 422, "unknown_encoding", "encoding"),
         ({"boxes": BOX, "encoding": "rle", "encodings": ["rle"]}, 400, "invalid_field", "encoding"),
         ({"boxes": BOX, "model": "nobody"}, 404, "unknown_model", "model"),
+        ({"image": "", "image_id": "zz", "boxes": BOX}, 404, "unknown_image", "image_id"),
+        ({"points": []}, 422, "invalid_value", "points"),
+        ({"boxes": BOX, "lane": "bogus"}, 422, "invalid_value", "lane"),
         ({"boxes": BOX, "deadline_ms": 0}, 422, "invalid_value", "deadline_ms"),
         ({"boxes": BOX, "max_side": 5}, 422, "invalid_value", "max_side"),
         ({"boxes": BOX, "post": {"smooth": 100}}, 422, "invalid_value", "post.smooth"),
@@ -255,12 +261,54 @@ def test_every_kind_of_wrong_has_its_status(http, png, body, status, code, path)
     assert found.get("path", "") == path
 
 
+def test_a_short_deadline_says_nothing_about_the_node(node, png):
+    with gateway(node.tcp) as server, client(server) as http:  # one that has not heard of the node yet
+        for _ in range(5):
+            answer = http.post("/segment", json={"image": text(png), "boxes": BOX, "fresh": True, "deadline_ms": 1})
+            if answer.status_code != 200:
+                refused(answer, 504, "deadline_exceeded")
+
+
+def test_models_in_the_order_in_which_they_are_tried(http, png):
+    for route in ("echo", "echo,grabcut", '["echo"]'):
+        plain = fine(http.post("/segment", files={"image": png}, data={"points": "10,20", "route": route}))
+        assert plain["model"] == "echo"
+    body = {"image": text(png), "boxes": BOX, "route": ["failing", "echo"], "fresh": True, "options": {"raise": "no"}}
+    plain = fine(http.post("/segment", json=body))
+    assert (plain["model"], [attempt["model"] for attempt in plain["tried"]]) == ("echo", ["failing"])
+
+
+def raw_exchange(server, data):
+    with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+        connection.sendall(data)
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"NONSENSE\r\n\r\n",
+        b"POST /segment HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"POST /segment HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_what_is_no_http(server, data, caplog):
+    for _ in range(3):
+        head, body = raw_exchange(server, data)
+        assert head.startswith(b"HTTP/1.1 400 Bad Request")
+        assert b"content-type: application/json" in head.lower()
+        assert json.loads(body)["code"] == "malformed"
+    assert len(caplog.records) <= 1
+
+
 def test_bodies_that_are_none(http, png):
     post = http.post
-    json = {"content-type": "application/json"}
-    refused(post("/segment", content=b"{", headers=json), 400, "malformed")
-    refused(post("/segment", content=b"[1]", headers=json), 400, "invalid_field")
-    refused(post("/segment", content=b'{"options": ' + b'{"a": ' * 100_000, headers=json), 400, "malformed")
+    media = {"content-type": "application/json"}
+    refused(post("/segment", content=b"{", headers=media), 400, "malformed")
+    refused(post("/segment", content=b"[1]", headers=media), 400, "invalid_field")
+    refused(post("/segment", content=b'{"options": ' + b'{"a": ' * 100_000, headers=media), 400, "malformed")
     refused(post("/segment", content=png, headers={"content-type": "image/gif"}), 415, "unsupported_media_type")
     refused(post("/segment", content=png), 415, "unsupported_media_type")
     refused(post("/segment", data={"a": "b"}), 415, "unsupported_media_type")

@@ -167,6 +167,20 @@ def test_what_is_not_to_be_taken_for_it_is_ranked_but_not_chosen(endpoint: str) 
     plain = json.loads(maskbus(endpoint, "segment", "photo.png", *flags, "--not", "yellow").stdout)
     assert plain["masks"] == []
     assert (plain["ranking"][0]["chosen"], plain["ranking"][0]["bbox"][0]) == (False, 20)
+    assert [one["more_like"] for one in plain["ranking"]] == ["yellow", "yellow"]
+    plain = json.loads(maskbus(endpoint, "segment", "photo.png", *flags, "--not", "green").stdout)
+    assert [one.get("more_like") for one in plain["ranking"]] == [None, "green"]
+
+
+def test_what_post_processing_leaves_out_is_said(endpoint: str) -> None:
+    pixels = scene("photo.png", "red", "blue", "orange")
+    pixels[20:40, 125:145] = 12
+    Image.fromarray(pixels).save("photo.png")
+    flags = ["--text", "red", "--select", "cosine", "--threshold", "0.8", "--post", "min_area=600", "-o", "o.png"]
+    lines = maskbus(endpoint, "segment", "photo.png", *flags).stdout.splitlines()
+    assert [line.split()[1] == "✓" for line in lines[2:5]] == [True, True, False]
+    assert lines[5:7] == ["red: 2 masks, of 3 that were looked at; 1 in the answer", "The answer:"]
+    assert lines[9].split()[:6] == ["0", "20", "15", "30", "30", "900"]
 
 
 def test_nothing_found_says_how_near_the_best_one_was(endpoint: str) -> None:

@@ -85,6 +85,7 @@ def test_each_frame_of_a_video_is_answered_painted_and_written_down(
     out, described = tmp_path / "out.mp4", tmp_path / "out.json"
     flags = ["--box", "20,10,70,60", "--box", "90,30,150,100", "-o", str(out), "--json", str(described)]
     done = maskbus(node, "stream", str(video), *flags)
+    assert done.stdout.startswith("clip: frames go to echo\n")
     assert f"clip: {FRAMES} frames, {2 * FRAMES} masks, 0 dropped\n" in done.stdout
     assert f"written: {out}\nwritten: {described}\n" in done.stdout
     plain = json.loads(described.read_text())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -163,6 +163,8 @@ def _logits(value: Any, attachments: list[Buffer], first_attachment: int) -> pro
 def _texts(name: str, value: Any) -> list[str]:
     if value is None:
         return []
+    if isinstance(value, bytes) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be text, or a sequence of texts, not {type(value).__name__}.")
     texts = [value] if isinstance(value, str) else list(value)
     for i, text in enumerate(texts):
         if not isinstance(text, str):

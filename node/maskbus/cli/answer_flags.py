@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,8 @@ filled; remove_islands=PIXELS, parts of fewer pixels are removed, but for the la
 smoothed over so many to either side; min_area=PIXELS, masks of fewer pixels are left out; max_contours=N, of each
 mask's polygons the N largest; max_error=PIXELS, polygons may lie so far beside the outline. none: nothing at all
 (default: as the node is configured)"""
+
+_SIDES = "64 to 32767 pixels"
 
 
 def add(parser: argparse.ArgumentParser, *, single: bool = True) -> None:
@@ -51,8 +54,8 @@ def add(parser: argparse.ArgumentParser, *, single: bool = True) -> None:
         type=_max_side,
         default=0,
         metavar="N",
-        help="show the model the picture with its longer side no longer than this: sooner, and coarser (default: as "
-        "it is)",
+        help=f"show the model the picture with its longer side no longer than this, {_SIDES}: sooner, and coarser "
+        "(default: as it is)",
     )
     group.add_argument("--post", type=post, metavar="NAME=N,…", help=_POST)
 
@@ -102,9 +105,12 @@ def post(text: str) -> dict[str, float]:
 def _max_side(text: str) -> int:
     from maskbus_wire.option_checks import check_max_side
 
-    value = prompt_text.count(text)
-    _checked(lambda: check_max_side(value))
-    return value
+    with contextlib.suppress(ValueError, WireError):
+        value = int(text)
+        check_max_side(value)
+        if value:  # on the wire it means that nothing is asked
+            return value
+    raise argparse.ArgumentTypeError(f"{_SIDES} are wanted, not {text!r}")
 
 
 def _names(text: str) -> list[str]:

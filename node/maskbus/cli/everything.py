@@ -68,6 +68,7 @@ def _search_all(
 ) -> None:
     words = sys.stderr if arguments.json == "-" else sys.stdout
     total = pictures = 0
+    models: list[str] = []
     with shown() as bar, contextlib.closing(source.pictures()) as found:
         for pictures, picture in enumerate(found, 1):
             title = picture.name if source.count == 1 else f"{picture.name} ({pictures} of {source.count or '?'})"
@@ -79,10 +80,12 @@ def _search_all(
             if dataset is not None:
                 dataset.add(picture.name, result)
             total += len(result)
+            models += [] if result.model in models else [result.model]
             if not isinstance(source, Photo):
                 print(f"{picture.name}: {len(result)} masks", file=words, flush=True)
     where = "" if isinstance(source, Photo) else f" in {pictures} pictures"
-    print(f"Found {total} masks{where}.", file=words)
+    by = f" by {' and '.join(models)}" if models else ""
+    print(f"Found {total} masks{where}{by}.", file=words)
     if target is not None:
         print(f"written: {target.path}", file=words)
     if arguments.json not in (None, "-"):

@@ -33,7 +33,10 @@ _NEEDED = {
 }
 """Distribution → what to install for it."""
 _OPENCV = ("opencv-python-headless", "opencv-python", "opencv-contrib-python-headless", "opencv-contrib-python")
-_OPTIONAL = ("torch", "transformers", "safetensors", "onnxruntime", "openvino", "scikit-image")
+_OPTIONAL = (
+    *("torch", "transformers", "safetensors", "onnxruntime", "openvino", "open-clip-torch", "scikit-image"),
+    *("starlette", "uvicorn", "python-multipart", "prometheus-client", "redis"),
+)
 _LITTLE = 256 * MIB
 """Less free shared memory than this is worth a word: a 12-megapixel picture takes 36 MB."""
 
@@ -74,10 +77,34 @@ def examine(file: str | None) -> list[Finding]:
         found.append(Finding("configuration", "settings", "ok", words))
         found += [Finding("configuration", "warning", "note", words) for words in effective.warnings]
         wanted = effective.config
+    found += _redis(wanted)
     found += _models(wanted)
     found += _directories(wanted)
     found += _node(wanted)
     return found
+
+
+def _redis(wanted: Config) -> Iterator[Finding]:
+    """Tell whether a node can ask its redis. It does without one that is down, but not without one that cannot be."""
+    if wanted.cache != "redis":
+        return
+    from maskbus.results import StoreError
+    from maskbus.results.redis_line import CannotAsk, RedisLine
+
+    section, name = "configuration", "redis_url"
+    try:
+        line = RedisLine(wanted.redis_url)
+    except StoreError as error:
+        yield Finding(section, name, "wrong", str(error), needed=True)
+        return
+    try:
+        line.probe()
+    except CannotAsk as error:
+        yield Finding(section, name, "note", f"{line.name} cannot be asked now: {error}")
+    else:
+        yield Finding(section, name, "ok", f"{line.name} answers")
+    finally:
+        line.close()
 
 
 def _installed() -> Iterator[Finding]:

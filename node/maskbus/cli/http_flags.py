@@ -10,6 +10,9 @@ from maskbus.cli import prompt_text, quantities
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
+_LEAST_BODY = 1 << 10
+_MOST_BODY = 4 << 30
+_MOST_REQUESTS = 1024
 
 
 class Address(NamedTuple):
@@ -58,11 +61,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="listen where other machines can reach it, though nobody is authenticated, and answer to any name",
     )
     parser.add_argument(
-        "--max-body", type=quantities.nbytes, default="64MiB", metavar="SIZE", help="bytes of a body (default: 64MiB)"
+        "--max-body", type=_body_bytes, default="64MiB", metavar="SIZE", help="bytes of a body (default: 64MiB)"
     )
     parser.add_argument(
         "--max-requests",
-        type=prompt_text.count,
+        type=_requests,
         default=256,
         metavar="N",
         help="requests under way at a time, beyond which clients are sent away for a second (default: 256)",
@@ -75,6 +78,23 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     # For `maskbus serve`: end when the standard input does, which is a pipe then.
     parser.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
+
+
+def _body_bytes(text: str) -> int:
+    """Read how large a body may be."""
+    size = quantities.nbytes(text)
+    if not _LEAST_BODY <= size <= _MOST_BODY:
+        least, most = quantities.amount(_LEAST_BODY), quantities.amount(_MOST_BODY)
+        raise argparse.ArgumentTypeError(f"a size from {least} to {most} is wanted, not {text!r}")
+    return size
+
+
+def _requests(text: str) -> int:
+    """Read how many requests may be under way; there are no more connections than that."""
+    count = prompt_text.count(text)
+    if count > _MOST_REQUESTS:
+        raise argparse.ArgumentTypeError(f"at most {_MOST_REQUESTS} is wanted, not {text!r}")
+    return count
 
 
 def address(text: str) -> Address:

@@ -59,11 +59,12 @@ def add_texts(prompt: _ArgumentGroup) -> None:
     )
 
 
-def add_model(prompt: _ArgumentGroup | argparse.ArgumentParser, *, routes: bool = True, texts: bool = True) -> None:
-    """Add who is to do it, where that may be a route, and where it may be about texts."""
-    name = "the model, or a route such as auto" if routes else "the model"
+def add_model(prompt: _ArgumentGroup | argparse.ArgumentParser, *, texts: bool = True) -> None:
+    """Add who is to do it, also where it may be about texts."""
     default = "the node's own; with a text, its own for texts" if texts else "the node's own"
-    prompt.add_argument("--model", default="", metavar="NAME", help=f"{name} (default: {default})")
+    prompt.add_argument(
+        "--model", default="", metavar="NAME", help=f"the model, or a route such as auto (default: {default})"
+    )
 
 
 def add_choice(parser: argparse.ArgumentParser) -> None:

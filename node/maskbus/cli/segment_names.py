@@ -16,15 +16,21 @@ _KINDS = ("", "-referred", "-proposals")
 def targets(rows: Sequence[Row], directory: Path) -> dict[int, Targets]:
     """Return the files of each row that can be asked, by its position.
 
-    They are called after the picture, and where that is asked about more than once also after the words.
+    They are called after the picture, with its suffix (shapes-jpg.png) where others have another one, and where it is
+    asked about more than once also after the words.
     """
     questions = Counter(row.photo for row in rows)
+    suffixes: dict[str, set[str]] = {}
+    for photo in questions:
+        suffixes.setdefault(photo.stem.casefold(), set()).add(photo.suffix)
     taken: set[str] = set()
     found: dict[int, Targets] = {}
     for at, row in enumerate(rows):
         if row.problem:
             continue
         wanted = row.photo.stem
+        if len(suffixes[wanted.casefold()]) > 1:
+            wanted = f"{wanted}-{row.photo.suffix[1:]}".rstrip("-")
         if questions[row.photo] > 1:
             wanted = f"{wanted}-{_plain(' '.join(row.texts))}".rstrip("-")
         name = _free(wanted, taken)

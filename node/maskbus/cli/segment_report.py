@@ -37,10 +37,13 @@ def print_report(answer: Answer, files: dict[str, list[str]], *, best: int) -> N
     # Not by rich: what stands in brackets in a name is part of the name.
     for line in score_lines(result):
         print(line)
-    if len(result) and (ranking is None or not ranking.is_answer):
-        tables.console().print(mask_table(result))
-    elif not len(result) and not result.scores:
-        print("No masks.")
+    if ranking is None or not ranking.is_answer:
+        if ranking is not None and len(result):
+            print("The answer:")
+        if len(result):
+            tables.console().print(mask_table(result))
+        elif not result.scores:
+            print("No masks.")
     for line in origin_lines(result):
         print(line)
     print(timings_line(result, answer.round_trip_ms))
@@ -69,12 +72,18 @@ def ranking_table(ranking: Ranking, result: Result, best: int) -> Table:
     several = len(result.scores) > 1
     names = ("similarity", "probability", "left", "top", "width", "height", "area", "share")
     table = tables.plain("#", "", *names, right=[0, *range(2, 10)])
+    shown = ranking.proposals[:best]
     if several:
-        table.add_column("text")
-    for number, one in enumerate(ranking.proposals[:best], 1):
+        table.add_column("text", overflow="fold")
+    is_unwanted = any(one.more_like for one in shown)
+    if is_unwanted:
+        table.add_column("more like", overflow="fold")
+    for number, one in enumerate(shown, 1):
         cells = [str(number), tables.YES if one.chosen else "", f"{one.similarity:.3f}", _number(one.probability)]
         cells += [*map(str, one.mask.bbox), str(one.mask.area), _share(one.mask, result)]
-        table.add_row(*cells, *([escape(one.label)] if several else []), style="" if one.chosen else "dim")
+        cells += [escape(one.label)] if several else []
+        cells += [escape(one.more_like or "")] if is_unwanted else []
+        table.add_row(*cells, style="" if one.chosen else "dim")
     return table
 
 
@@ -84,6 +93,10 @@ def score_lines(result: Result) -> list[str]:
     for score in result.scores:
         if score.masks:
             found = f"{counted(score.masks, 'mask')}, of {score.proposals} that were looked at"
+            # Several may have become one, or some may have been left out, when masks were post-processed.
+            answered = sum(mask.label == score.text for mask in result)
+            if answered != score.masks:
+                found += f"; {answered or 'none'} in the answer"
         elif score.proposals:
             found = (
                 f"nothing; of {score.proposals} masks that were looked at the best has a similarity of "
@@ -163,7 +176,9 @@ def _mask(mask: Mask) -> dict[str, Any]:
 
 
 def _proposal(one: Proposal) -> dict[str, Any]:
-    scores = {"label": one.label, "similarity": one.similarity, "probability": one.probability}
+    scores: dict[str, Any] = {"label": one.label, "similarity": one.similarity, "probability": one.probability}
+    if one.more_like is not None:
+        scores["more_like"] = one.more_like
     return {"chosen": one.chosen, **_mask(one.mask), **scores}
 
 

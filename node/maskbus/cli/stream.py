@@ -112,6 +112,7 @@ class Session:
             except ValueError as error:  # what the client checks before anything is sent
                 raise CommandFailed(str(error)) from None
             self.runs[frame.camera] = found
+            print(f"{name}: frames go to {found.model}", flush=True)
         return found
 
     def _paced(self) -> Iterator[Captured]:

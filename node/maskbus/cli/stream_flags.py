@@ -45,7 +45,7 @@ def add_prompt(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="follow what is there in the first frame, instead of looking at the same place in each frame",
     )
-    prompt_flags.add_model(prompt, routes=False)
+    prompt_flags.add_model(prompt)
     prompt_flags.add_choice(parser)
     answer_flags.add(parser, single=False)
 

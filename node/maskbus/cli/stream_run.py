@@ -78,6 +78,11 @@ class StreamRun:
         self._thread.start()
 
     @property
+    def model(self) -> str:
+        """Which model the stream has; of a route, the one that was ready."""
+        return self._stream.model
+
+    @property
     def dropped(self) -> dict[str, int]:
         """Frames without masks, by cause: those of the node, and those of this side."""
         mine = {"not sent": self._stream.dropped, "node restarted": self._stream.lost, "result lost": self._lost}

@@ -97,10 +97,7 @@ class FastSam(FastSamHandler):
 
 
 def _missing(path: Path) -> str:
-    return (
-        f"there is no file {path}: export one with an ultralytics of your own "
-        "(yolo export model=FastSAM-s.pt format=onnx imgsz=1024) and put it there, or name it by the option `weights`"
-    )
+    return f"there is no file {path}: docs/fastsam.md says how to export one; or name one by the option `weights`"
 
 
 def _sides(found: Signature, path: Path, wanted: int | None) -> tuple[int | None, int | None]:

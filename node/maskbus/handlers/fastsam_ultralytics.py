@@ -111,7 +111,7 @@ class FastSamUltralytics(FastSamHandler):
 
 
 def _missing(path: Path) -> str:
-    return f"there is no file {path}: make one by {_CONVERT}, and put it there, or name it by the option `weights`"
+    return f"there is no file {path}: docs/fastsam.md says how to make one; or name one by the option `weights`"
 
 
 def _network(given: Mapping[str, Any], path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ def test_a_machine_in_order(capsys: pytest.CaptureFixture[str]) -> None:
     assert "libzmq" in found["pyzmq"]["words"]
     assert "free" in found["shared memory"]["words"]
     assert {"python", "maskbus", "msgpack", "msgspec", "numpy", "pillow", "opencv", "ipc sockets"} <= set(found)
+    assert {"open-clip-torch", "redis", "starlette", "uvicorn", "python-multipart", "prometheus-client"} <= set(found)
+    assert "redis_url" not in found  # no redis is configured
 
 
 @pytest.mark.usefixtures("healthy")
@@ -175,3 +178,25 @@ def test_licences_are_named_and_those_that_reach_further_stand_out(
     assert found["grabcut (default)"]["words"].endswith("licence: Apache-2.0")
     assert found["fastsam"]["words"].endswith("licence: Apache-2.0 AND AGPL-3.0-only (copyleft)")
     assert found["away"]["words"] == "cannot run: no weights; licence: AGPL-3.0-only (copyleft)"
+
+
+@pytest.mark.parametrize(
+    ("url", "state", "words"),
+    [
+        ("http://:secret@localhost", "wrong", "redis_url is no URL of a redis"),
+        ("redis://:secret@127.0.0.1:{port}/2", "note", "redis://127.0.0.1:{port}/2 cannot be asked now: "),
+    ],
+)
+@pytest.mark.usefixtures("healthy")
+def test_a_redis_that_is_of_no_use(
+    url: str, state: str, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as nobody:  # bound, and not listening
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        monkeypatch.setenv("MASKBUS_CACHE", "redis")
+        monkeypatch.setenv("MASKBUS_REDIS_URL", url.format(port=port))
+        code, found = report(capsys)
+    assert (code, found["redis_url"]["state"]) == (int(state == "wrong"), state)
+    assert found["redis_url"]["words"].startswith(words.format(port=port))
+    assert "secret" not in json.dumps(found)

@@ -103,7 +103,7 @@ def frames_of(path: Path) -> list[np.ndarray]:
 def test_a_photo(client: FakeClient, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["everything", str(photo("cat.png"))]) == 0
     output = capsys.readouterr()
-    assert output.out.splitlines() == ["Found 2 masks.", "written: cat-everything.png"]
+    assert output.out.splitlines() == ["Found 2 masks by fake.", "written: cat-everything.png"]
     assert output.err == ""
     (asked,) = client.asked
     assert asked.pop("image") == Path("cat.png").read_bytes()
@@ -160,7 +160,7 @@ def test_how_the_answer_is_made_goes_out_and_who_has_not_made_it_is_said(
 def test_a_coco_data_set_that_pycocotools_reads(client: FakeClient, capsys: pytest.CaptureFixture[str]) -> None:
     photo("cat.png")
     assert main(["everything", "cat.png", "--json", "out.json"]) == 0
-    assert capsys.readouterr().out.splitlines() == ["Found 2 masks.", "written: out.json"]
+    assert capsys.readouterr().out.splitlines() == ["Found 2 masks by fake.", "written: out.json"]
     assert sorted(path.name for path in Path().iterdir()) == ["cat.png", "out.json"]
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO("out.json")
@@ -178,7 +178,7 @@ def test_json_on_stdout_is_nothing_else(client: FakeClient, capsys: pytest.Captu
     assert main(["everything", "cat.png", "--json", "-", "-o", "out.png"]) == 0
     output = capsys.readouterr()
     assert len(json.loads(output.out)["annotations"]) == 2
-    assert "Found 2 masks." in output.err
+    assert "Found 2 masks by fake." in output.err
 
 
 def test_what_the_node_did_otherwise_is_said(client: FakeClient, capsys: pytest.CaptureFixture[str]) -> None:
@@ -197,7 +197,7 @@ def test_a_folder(client: FakeClient, capsys: pytest.CaptureFixture[str]) -> Non
         "a.png: 2 masks",
         "a.webp: 2 masks",
         "b.jpg: 2 masks",
-        "Found 6 masks in 3 pictures.",
+        "Found 6 masks in 3 pictures by fake.",
         "written: out",
         "written: out.json",
     ]
@@ -223,7 +223,7 @@ def test_a_video_to_a_video(client: FakeClient, capsys: pytest.CaptureFixture[st
     assert main(["everything", "in.mp4", "--frames", "2,8", "--every", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == [f"frame-{number:06}: 2 masks" for number in (2, 5, 8)]
-    assert lines[3:] == ["Found 6 masks in 3 pictures.", "written: in-everything.mp4"]
+    assert lines[3:] == ["Found 6 masks in 3 pictures by fake.", "written: in-everything.mp4"]
     assert [round(float(asked["image"].mean()) / 20) for asked in client.asked] == [2, 5, 8]
     assert client.asked[0]["color"] == "bgr"
     written = frames_of(Path("in-everything.mp4"))
@@ -260,7 +260,7 @@ def test_progress_on_a_terminal_is_a_bar(client: FakeClient, monkeypatch: pytest
     monkeypatch.setattr("sys.stdout", pipe)
     assert main(["everything", str(photo("cat.png"))]) == 0
     assert "4/16 points, 1 masks found" in terminal.getvalue()
-    assert pipe.getvalue().startswith("Found 2 masks.")
+    assert pipe.getvalue().startswith("Found 2 masks by fake.")
 
 
 @pytest.fixture

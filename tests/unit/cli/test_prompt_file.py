@@ -108,7 +108,10 @@ def test_files_are_called_after_the_picture_and_where_that_is_not_enough_after_t
 def test_no_two_answers_have_the_same_file() -> None:
     asked = [Path("a.jpg"), Path("b/A.png"), Path("a-referred.png"), Path("c/a.jpg"), Path("gone.png")]
     rows = [Row("", "", path, ("x",), (), "It is gone." if path.stem == "gone" else "") for path in asked]
-    assert names(*rows) == ["out/a.png", "out/A-2.png", "out/a-referred-2.png", "out/a-3.png"]
+    assert names(*rows) == ["out/a-jpg.png", "out/A-png.png", "out/a-referred.png", "out/a-jpg-2.png"]
+    asked = [Path("a.jpg"), Path("a-referred.png"), Path("c/A.jpg"), Path("b.png")]
+    rows = [Row("", "", path, ("x",)) for path in asked]
+    assert names(*rows) == ["out/a.png", "out/a-referred-2.png", "out/A-2.png", "out/b.png"]
     same = [Row("", "", Path("a.jpg"), ("x?",)), Row("", "", Path("a.jpg"), ("x!",))]
     assert names(*same) == ["out/a-x.png", "out/a-x-2.png"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,11 +116,35 @@ def test_a_ranking_fits(width: int) -> None:
 def test_combined_masks_have_a_table_of_their_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = masks((10, 20, 80, 40), scores=[score("a cup", 2, 3)])
+    result = masks((10, 20, 80, 40), label="a cup", scores=[score("a cup", 2, 3)])
     lines = printed(monkeypatch, capsys, result, ranking(masks(*BOXES), 2, is_answer=False))
-    assert "a cup: 2 masks, of 3 that were looked at" in lines
-    assert "predicted IoU" in lines[6]
-    assert "3200" in lines[8]
+    assert lines[5:7] == ["a cup: 2 masks, of 3 that were looked at; 1 in the answer", "The answer:"]
+    assert "predicted IoU" in lines[7]
+    assert "3200" in lines[9]
+
+
+def test_where_post_processing_has_left_none_no_table_is_empty(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = masks(scores=[score("a cup", 2, 3)])
+    lines = printed(monkeypatch, capsys, result, ranking(masks(*BOXES), 2, is_answer=False))
+    assert lines[5:7] == [
+        "a cup: 2 masks, of 3 that were looked at; none in the answer",
+        "fake: 12.0 ms in the node, 15.0 ms round trip",
+    ]
+
+
+def test_what_is_more_like_something_unwanted_says_what(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = masks(BOXES[0], label="a cup", scores=[score("a cup", 1, 3)])
+    first, second, third = ranking(masks(*BOXES), 1).proposals
+    ranked = Ranking([first, replace(second, more_like="a [b]plate[/b]"), third], True)
+    lines = printed(monkeypatch, capsys, result, ranked)
+    assert lines[0].endswith("more like")
+    assert [line.endswith("a [b]plate[/b]") for line in lines[2:5]] == [False, True, False]
+    plain = segment_report.plain(Answer(result, ranked, "tcp://x", 15.0), {}, best=2)
+    assert [one.get("more_like") for one in plain["ranking"]] == [None, "a [b]plate[/b]"]
 
 
 def test_where_there_was_nothing_to_look_at(

@@ -100,7 +100,7 @@ def test_all_that_was_looked_at_is_asked_for_the_same_way(client: FakeClient) ->
     client.scores = [replies.TextScore(text="one", masks=1, proposals=1)]
     flags = "--not two --route a,b --margin 0.5 --background blur --top 3 --max-side 640 --fresh --post smooth=1"
     assert main(["segment", "a.png", "--text", "one", *flags.split()]) == 0
-    first, second = client.asked
+    first, second, third = client.asked
     assert first["route"] == {"models": ["a", "b"]}
     assert second == {
         "text": ["one"],
@@ -112,6 +112,7 @@ def test_all_that_was_looked_at_is_asked_for_the_same_way(client: FakeClient) ->
         "max_side": 640,
         "deadline": 600.0,
     }
+    assert third == {**second, "text": ["two"]}
 
 
 def test_an_error_is_one_answers_own(client: FakeClient, capsys: pytest.CaptureFixture[str]) -> None:

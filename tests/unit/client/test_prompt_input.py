@@ -130,6 +130,9 @@ def test_impossible_values(given, match):
         {"points": (1, 2), "labels": "1"},
         {"box": {1, 2, 3, 4}},
         {"text": [5]},
+        {"text": 5},
+        {"text": b"cup"},
+        {"negative_text": 0.5},
         {"mask": np.ones((3, 3), np.uint8)},
         {"mask": np.ones((1, 3, 3), bool)},
         {"mask": [[True]]},
@@ -139,5 +142,5 @@ def test_impossible_values(given, match):
     ],
 )
 def test_impossible_types(given):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r" must be .*, not "):
         prepare(**given)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from maskbus.adapters.http.problems import Refused
-from maskbus.adapters.http.results import Array, EmbedResult, MaskResult, SegmentResult
+from maskbus.adapters.http.results import Array, EmbedResult, MaskResult, SegmentResult, rounded
 from maskbus_client import reply_bytes
 from maskbus_wire.frames import Buffer
 from maskbus_wire.prompts import Blob
@@ -103,8 +103,8 @@ def _common(reply: Answer) -> dict[str, Any]:
         "width": reply.width,
         "height": reply.height,
         "cached": reply.cached,
-        "timings": reply.timings,
-        "tried": reply.tried,
+        "timings": rounded(reply.timings),
+        "tried": [rounded(attempt) for attempt in reply.tried],
         "notes": reply.notes,
         "image_id": reply.image_id,
         "stamp": reply.stamp,

@@ -5,12 +5,12 @@ Other than on the wire, a field that is not known is an error: who writes JSON b
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from maskbus_wire import requests
-from maskbus_wire.prompts import LogitsPrompt, MaskPrompt
+from maskbus_wire.prompts import LogitsPrompt
 from maskbus_wire.requests import Encoding, Lane
 
 Rows: TypeAlias = list[list[float | bool] | float]
@@ -37,6 +37,19 @@ class EverythingOptions(
     """Settings of everything mode that differ from the preset's. Left out: the preset's."""
 
 
+class MaskInput(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A mask to refine, of the image's size: the `rle` of an answer as it is, or Base64 and what it is."""
+
+    encoding: Literal["raw", "bits", "bits+zlib", "png", "rle"] | None = None
+    """How the mask is written; left out: rle where there are `counts`, else png."""
+    size: tuple[int, int] | None = None
+    """With `counts`, and not needed: height and width of the image."""
+    counts: str | None = None
+    """COCO compressed RLE."""
+    base64: str | None = None
+    """The bytes in any other encoding as Base64, plain or as a data-URL."""
+
+
 class WorkBody(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What all bodies that need a model may hold."""
 
@@ -46,8 +59,9 @@ class WorkBody(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, fo
     """Instead of `image`: an image that the node keeps, as `/embed` or an answer to `keep` has named it."""
     model: str = ""
     """Name of the model, or of a route such as `auto`; empty: the node's default."""
-    route: Route | None = None
-    """Which models are tried one after the other; left out: as the node is configured."""
+    route: list[str] | Route | None = None
+    """Models that are tried one after the other: their names, or an object that says more; left out: as the node is
+    configured."""
     lane: Lane = "interactive"
     """Which of the node's queues."""
     deadline_ms: int | None = None
@@ -65,17 +79,17 @@ class WorkBody(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, fo
 class SegmentBody(WorkBody, kw_only=True, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """An image and what is meant in it. Without points, boxes, mask, logits and text: everything in it."""
 
-    points: Rows = []
+    points: Rows | None = None
     """[[x, y, is_positive], …], or [[x, y], …] and `labels`; pixels of the image."""
     labels: list[bool | int] = []
     """1 = object, 0 = background, one a point; left out: all are 1."""
-    boxes: Rows = []
+    boxes: Rows | None = None
     """[x0, y0, x1, y1], or several of them, which are several objects."""
-    mask: MaskPrompt | str | None = None
-    """A mask to refine: a PNG file as Base64, plain or as a data-URL, or an object as on the wire (RLE, say)."""
+    mask: MaskInput | str | None = None
+    """A mask to refine: a PNG file as Base64, plain or as a data-URL, or an object, such as the `rle` of an answer."""
     logits: LogitsPrompt | None = None
     """Logits to refine: `shape` and `base64` of an earlier answer's `logits`."""
-    text: str | list[str] = []
+    text: str | list[str] | None = None
     """What to look for, one text or several."""
     negative_text: str | list[str] = []
     """What not to take for it."""

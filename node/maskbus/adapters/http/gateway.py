@@ -160,7 +160,7 @@ class Gateway:
         models, stats = await asyncio.gather(self._describe(), self._stats())
         if against := reason_against(models, stats):
             raise Refused("not_ready", against)
-        details = {"node": stats.node, "version": stats.version, "uptime_s": stats.uptime_s}
+        details = {"node": stats.node, "version": stats.version, "uptime_s": round(stats.uptime_s, 3)}
         return _json(HealthResult(success=True, status="ready", details=details))
 
     async def metrics(self, request: Request) -> Response:

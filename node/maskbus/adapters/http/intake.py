@@ -64,7 +64,7 @@ def _json(data: bytes, query: Sequence[tuple[str, str]], kind: type[_Body]) -> _
             return msgspec.json.decode(data, type=kind)
         return _merged(msgspec.json.decode(data, type=dict[str, Any]), query, kind)
     except msgspec.ValidationError as error:
-        raise complaint(error) from None
+        raise complaint(error, kind) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused("malformed", f"The body is no JSON: {error}.") from None
     except RecursionError:
@@ -78,7 +78,7 @@ def _merged(plain: dict[str, Any], fields: Sequence[tuple[str, str]], kind: type
         texts = text_fields.plain_of(fields)
         more = msgspec.convert(texts, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise complaint(error) from None
+        raise complaint(error, kind) from None
     for name in texts.keys() & plain.keys():
         raise Refused("invalid_field", "The field is there twice.", name)
     return msgspec.structs.replace(body, **{name: getattr(more, name) for name in texts})

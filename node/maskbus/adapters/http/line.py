@@ -10,6 +10,7 @@ import zmq
 
 from maskbus_client.aio import AsyncClient
 from maskbus_client.core import Incoming, expect
+from maskbus_client.errors import DeadlineExceeded, NodeUnreachable
 from maskbus_wire.frames import Buffer
 from maskbus_wire.replies import Reply
 from maskbus_wire.requests import AnyRequest
@@ -25,6 +26,8 @@ _CONNECT_S = 3.0
 """Seconds that a node which was never heard may be silent."""
 _RESTART_S = 5.0
 """Seconds that one which was heard may be: clients of HTTP have their own way to try again."""
+_TELLING_S = 0.5
+"""Seconds of silence from which on it says something about the node; less is a short deadline."""
 
 
 class _Connection(AsyncClient):
@@ -62,10 +65,18 @@ class Line:
 
         Raises:
             NodeError: what the node answered.
-            NodeUnreachable: if nobody answers.
+            NodeUnreachable: if nobody answers, in a time that says anything about the node.
             ProtocolError: if the answer cannot be read.
             ClientClosed: once the line is closed.
         """
+        try:
+            return await self._converse(request, seconds, attachments)
+        except NodeUnreachable:
+            if seconds is None or seconds >= _TELLING_S:
+                raise
+            raise DeadlineExceeded(f"The node did not answer within {seconds:g} s.") from None
+
+    async def _converse(self, request: AnyRequest, seconds: float | None, attachments: Sequence[Buffer]) -> Incoming:
         connection = min(self._connections, key=lambda one: one.load)
         load = 4096 + sum(len(part) for part in attachments)
         connection.load += load

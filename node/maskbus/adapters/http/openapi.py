@@ -12,6 +12,7 @@ from maskbus.adapters.http import intake
 from maskbus.adapters.http.bodies import (
     EmbedBody,
     EverythingOptions,
+    MaskInput,
     PostProcessing,
     Route,
     SegmentBody,
@@ -34,7 +35,7 @@ _ALL = (
     *_STRUCTS,
     MaskResult,
     Array,
-    prompts.MaskPrompt,
+    MaskInput,
     prompts.LogitsPrompt,
     Route,
     PostProcessing,

@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from maskbus.adapters.http.results import Problem
+from maskbus.adapters.http import choices
+from maskbus.adapters.http.results import Problem, rounded
 from maskbus_client.errors import ClientClosed, NodeError, NodeUnreachable, TransportError
 from maskbus_wire.errors import WireError
 
@@ -73,9 +74,8 @@ def refusal(error: Exception) -> Refused:
         return error
     if isinstance(error, NodeError):
         refused = Refused(error.code or "internal", error.message, plain_path(error.path))
-        refused.problem = msgspec.structs.replace(
-            refused.problem, queue_length=error.queue_length, tried=list(getattr(error, "tried", ()))
-        )
+        tried = [rounded(attempt) for attempt in getattr(error, "tried", ())]
+        refused.problem = msgspec.structs.replace(refused.problem, queue_length=error.queue_length, tried=tried)
         return refused
     if isinstance(error, WireError):
         return Refused(error.code, error.message, plain_path(error.path))
@@ -88,8 +88,8 @@ def refusal(error: Exception) -> Refused:
     return Refused("internal", "Something failed that should not have; the gateway's log has more.")
 
 
-def complaint(error: msgspec.ValidationError) -> Refused:
-    """Return what is said of a body whose fields are of the wrong types or names."""
+def complaint(error: msgspec.ValidationError, kind: type) -> Refused:
+    """Return what is said of a body of this kind whose fields are of the wrong types or names."""
     text = str(error)
     where = _WHERE.search(text)
     path = where["path"] if where else ""
@@ -97,11 +97,16 @@ def complaint(error: msgspec.ValidationError) -> Refused:
     sentence = sentence[:_SENTENCE] + ("…" if len(sentence) > _SENTENCE else ".")
     if sentence.startswith("Invalid enum value"):
         code = "unknown_encoding" if path.partition("[")[0].startswith("encoding") else "invalid_value"
-        return Refused(code, sentence.replace("enum value", "value"), path)
+        words = choices.of(kind, path)
+        return Refused(
+            code, f"{sentence[:-1].replace('enum value', 'value')}; one of {', '.join(words)} is wanted.", path
+        )
     return Refused("invalid_field", sentence, path)
 
 
 def plain_path(path: str) -> str:
     """Return a path of the wire as the field of a body: there, a prompt's fields stand apart."""
     path = path.removeprefix("prompt.")
+    if path == "image.image_id":
+        return "image_id"
     return "image" if path.startswith("image.") else path

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
+from msgspec.structs import asdict
 
 from maskbus_wire.replies import Attempt, Model, Rle, RouteInfo, TextScore, Timings
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Array(msgspec.Struct, kw_only=True, frozen=True):
@@ -73,7 +76,7 @@ class WorkResult(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     height: int
     """Pixels of the image."""
     cached: bool
-    """Whether the image's embedding was there already."""
+    """Whether the image's embedding was there already: only the prompt was new to the node."""
     timings: Timings
     """Where the time went in the node."""
     tried: list[Attempt]
@@ -100,7 +103,7 @@ class SegmentResult(WorkResult, kw_only=True, frozen=True, omit_defaults=True):
     masks: list[MaskResult]
     """One entry a mask."""
     reused: bool
-    """Whether the node had this answer already."""
+    """Whether the node had this very answer already, and no model has run."""
     scores: list[TextScore] = []
     """Where there was a text: how each has fared."""
     labels: Array | None = None
@@ -157,3 +160,9 @@ class Problem(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """With `busy`: how many requests wait."""
     tried: list[Attempt] = []
     """Of a route: its models, and why none has answered."""
+
+
+def rounded(times: T) -> T:
+    """Return the same with its fractions, milliseconds, to a thousandth."""
+    found = {name: round(value, 3) for name, value in asdict(times).items() if value and isinstance(value, float)}
+    return msgspec.structs.replace(times, **found)

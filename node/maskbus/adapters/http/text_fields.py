@@ -15,7 +15,9 @@ _WORDS = frozenset({"encoding", "encodings"})
 """Fields that hold names, with commas between them."""
 _TEXTS = frozenset({"text", "negative_text"})
 """Fields that hold one text each time they are there."""
-_OBJECTS = frozenset({"route", "post", "text_options", "settings", "options", "logits"})
+_ROUTE = "route"
+"""Names with commas between them, or a JSON list or object."""
+_OBJECTS = frozenset({_ROUTE, "post", "text_options", "settings", "options", "logits"})
 """Fields that hold JSON objects; post.smooth=2 is as good as post={"smooth": 2}."""
 
 _NOT_JSON = (msgspec.DecodeError, RecursionError)
@@ -35,17 +37,19 @@ def plain_of(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
             table = found.setdefault(whole, {})
             if not isinstance(table, dict) or part in table:
                 raise Refused("invalid_field", "The field is there twice.", name)
-            found[whole] = {**table, part: _value(text)}
+            found[whole] = {**table, part: _names(text) if name == "route.models" else _value(text)}
         elif name in _TEXTS:
             texts.setdefault(name, []).append(text)
         elif name in found:
             raise Refused("invalid_field", "The field is there twice.", name)
         elif name in _LISTS:
             found[name] = _rows(name, text)
+        elif name == _ROUTE:
+            found[name] = _json(name, text) if text.lstrip().startswith("{") else _names(text)
         elif name in _OBJECTS or (name == "mask" and text.lstrip().startswith("{")):
             found[name] = _json(name, text)
         elif name in _WORDS:
-            found[name] = [word.strip() for word in text.split(",") if word.strip()]
+            found[name] = _words(text)
         else:
             found[name] = text
     for name, several in texts.items():
@@ -65,6 +69,15 @@ def _value(text: str) -> Any:
         return msgspec.json.decode(text)
     except _NOT_JSON:
         return text
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _names(text: str) -> Any:
+    """Return the names of a JSON list, or with commas between them."""
+    return _value(text) if text.lstrip().startswith("[") else _words(text)
 
 
 def _rows(name: str, text: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import asdict
 
-from maskbus.adapters.http.bodies import AnyBody, EmbedBody, SegmentBody
+from maskbus.adapters.http.bodies import AnyBody, EmbedBody, Route, SegmentBody
 from maskbus.adapters.http.problems import Refused
 from maskbus.adapters.http.prompting import prompt_of
 from maskbus.adapters.http.settings import Additions
@@ -45,11 +45,12 @@ def question_of(
         Refused, WireError: for what the node would not take.
     """
     attachments: list[Buffer] = []
+    picture, size = _image(body, image, attachments)
     common: dict[str, Any] = {
         "id": new_id(),
-        "image": _image(body, image, attachments),
+        "image": picture,
         "model": body.model,
-        "route": body.route,
+        "route": _route(body.route),
         "lane": body.lane,
         "deadline_ms": body.deadline_ms,
         "stamp": body.stamp,
@@ -63,7 +64,7 @@ def question_of(
     else:
         if mask is not None:
             attachments.append(mask)
-        prompt = prompt_of(body, None if mask is None else len(attachments) - 1)
+        prompt = prompt_of(body, None if mask is None else len(attachments) - 1, size)
         common |= {
             "encodings": wanted_of(body, encodings),
             "keep": body.keep,
@@ -119,18 +120,27 @@ def _said(settings: EverythingOptions) -> dict[str, Any]:
     return {name: value for name, value in asdict(settings).items() if value is not None}
 
 
-def _image(body: AnyBody, image: bytes | None, attachments: list[Buffer]) -> Image:
+def _route(route: list[str] | Route | None) -> requests.Route | None:
+    if not isinstance(route, list):
+        return route
+    if not route:
+        raise Refused("invalid_value", "No model is named.", "route")
+    return requests.Route(models=route)
+
+
+def _image(body: AnyBody, image: bytes | None, attachments: list[Buffer]) -> tuple[Image, tuple[int, int] | None]:
+    """Return the image, and its height and width where they are known here."""
     if body.image_id is not None:
         if image is not None:
             raise Refused("invalid_field", "Give either image or image_id, not both.", "image_id")
-        return Image(image_id=body.image_id)
+        return Image(image_id=body.image_id), None
     if image is None:
         raise Refused("invalid_field", "The field is missing.", "image")
     try:
-        encoding, _, _ = compressed_image.probe(image)
+        encoding, width, height = compressed_image.probe(image)
     except ValueError as error:
         raise Refused(
             "invalid_image", f"An image is a JPEG, PNG or WebP file; this is not: {error}.", "image"
         ) from None
     attachments.append(image)
-    return Image(attachment=len(attachments) - 1, encoding=encoding)
+    return Image(attachment=len(attachments) - 1, encoding=encoding), (height, width)

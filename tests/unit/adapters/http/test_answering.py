@@ -21,6 +21,7 @@ from maskbus_wire.replies import (
     Statistics,
     Tensor,
     TextScore,
+    Timings,
     WorkerStats,
 )
 
@@ -81,6 +82,15 @@ def test_all_that_a_reply_may_say():
     assert "frame_id" not in plain
 
 
+def test_times_to_a_thousandth():
+    plain = answer(
+        timings=Timings(total_ms=12.34567, embed_ms=1 / 3),
+        tried=[Attempt(model="first", code="busy", message="Full.", ms=2 / 3)],
+    )
+    assert plain["timings"] == {"total_ms": 12.346, "embed_ms": 0.333}
+    assert plain["tried"][0]["ms"] == 0.667
+
+
 def test_bytes_that_are_not_there():
     with pytest.raises(ProtocolError):
         answer(mask(png=Blob(attachment=3)))
@@ -103,6 +113,7 @@ def test_errors_that_are_not_the_nodes():
     assert refusal(ProtocolError("x")).status == 502
     assert refusal(WireError("too_large", "Many points.", "prompt.points")).problem.path == "points"
     assert refusal(WireError("invalid_value", "Bad.", "image.width")).problem.path == "image"
+    assert refusal(WireError("invalid_value", "Bad.", "image.image_id")).problem.path == "image_id"
     bug = refusal(KeyError("secret"))
     assert (bug.status, bug.problem.code) == (500, "internal")
     assert "secret" not in bug.problem.error

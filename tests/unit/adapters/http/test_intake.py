@@ -1,19 +1,22 @@
 """Bodies of every kind, and what is wrong with them, without a server."""
 
 import base64
+import json
 import os
 import random
 from contextlib import suppress
 
+import numpy as np
 import pytest
 
 from maskbus.adapters.http import intake, multipart, text_fields, translation
-from maskbus.adapters.http.bodies import EmbedBody, EverythingOptions, PostProcessing, SegmentBody
+from maskbus.adapters.http.bodies import EmbedBody, EverythingOptions, MaskInput, PostProcessing, SegmentBody
 from maskbus.adapters.http.problems import Refused, refusal
 from maskbus.adapters.http.prompting import prompt_of
 from maskbus.adapters.http.settings import Additions
 from maskbus_wire.errors import WireError
-from maskbus_wire.requests import Embed, Everything, Segment
+from maskbus_wire.requests import Embed, Everything, Route, Segment
+from maskbus_wire.rle import encode as encode_rle
 from support.gateway import file
 
 PNG = file()
@@ -160,6 +163,82 @@ def test_a_form_that_stops_early():
     whole, media = form(("image", PNG, "a.png"))
     for cut in (10, len(whole) // 2, len(whole) - 6):
         assert refused(multipart.parts_of, whole[:cut], media)[1] == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "models", "least"),
+    [
+        ([("route", "grabcut")], ["grabcut"], None),
+        ([("route", "mobile-sam, grabcut")], ["mobile-sam", "grabcut"], None),
+        ([("route", '["a", "b"]')], ["a", "b"], None),
+        ([("route", '{"models": ["a"], "min_predicted_iou": 0.5}')], ["a"], 0.5),
+        ([("route.models", "a,b"), ("route.min_predicted_iou", "0.5")], ["a", "b"], 0.5),
+        ([("route.models", '["a"]')], ["a"], None),
+    ],
+)
+def test_routes_in_text(fields, models, least):
+    for kind in (SegmentBody, EmbedBody):
+        for body in (take(PNG, "image/png", fields, kind)[0], take(*form(("image", PNG, "a"), *fields), kind=kind)[0]):
+            route = ask(body)[0].route
+            assert (route.models, route.min_predicted_iou) == (models, least)
+
+
+def test_routes_in_json():
+    assert ask(take(b'{"route": ["a", "b"]}')[0])[0].route == Route(models=["a", "b"])
+    assert ask(take(b'{"route": {"min_predicted_iou": 0.5}}')[0])[0].route.min_predicted_iou == 0.5
+    for body in (b'{"route": []}', b'{"route": {"models": [""]}}', b'{"route": ["a", "a"]}'):
+        assert refused(ask, take(body)[0])[:2] == (422, "invalid_value")
+    assert refused(take, b'{"route": "a"}') == (400, "invalid_field", "route")
+
+
+def test_an_answers_rle_is_a_mask():
+    counts = encode_rle(np.eye(48, 64, dtype=np.bool_))
+    for said in ({"size": [48, 64], "counts": counts}, {"counts": counts}, {"encoding": "rle", "counts": counts}):
+        text = json.dumps(said)
+        for body in (take(f'{{"mask": {text}}}'.encode())[0], take(PNG, "image/png", [("mask", text)])[0]):
+            mask = ask(body)[0].prompt.mask
+            assert (mask.encoding, mask.counts, mask.base64) == ("rle", counts, None)
+    wrong = SegmentBody(mask=MaskInput(size=(64, 48), counts=counts))
+    assert refused(ask, wrong) == (422, "invalid_value", "mask.size")
+    assert refused(ask, SegmentBody(mask=MaskInput(size=(48, 64), base64="aGk=")))[2] == "mask.size"
+    assert refused(ask, SegmentBody(mask=MaskInput(encoding="bits", counts=counts)))[0] == 400
+    assert refused(ask, SegmentBody(mask=MaskInput()))[0] == 400
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+def test_a_png_in_text_is_a_mask(prefix):
+    text = prefix + base64.b64encode(PNG).decode()
+    for mask in (text, MaskInput(base64=text), MaskInput(encoding="png", base64=text)):
+        found = ask(SegmentBody(mask=mask))[0].prompt.mask
+        assert (found.encoding, found.data) == ("png", PNG)
+
+
+@pytest.mark.parametrize("name", ["points", "boxes", "text"])
+def test_a_list_that_is_there_is_not_empty(name):
+    for body in (take(f'{{"{name}": []}}'.encode())[0], take(PNG, "image/png", [(name, "[]")])[0]):
+        assert refused(ask, body) == (422, "invalid_value", name)
+    with_others, _, _ = take(f'{{"labels": [], "mask": {{"counts": "a"}}, "{name}": []}}'.encode())
+    assert refused(ask, with_others) == (422, "invalid_value", name)
+    assert refused(ask, take(PNG, "image/png", [(name, "")])[0])[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "word"),
+    [
+        ({"lane": "bogus"}, "lane", "interactive"),
+        ({"encoding": "bogus"}, "encoding", "polygon"),
+        ({"encodings": ["rle", "bogus"]}, "encodings[1]", "polygon"),
+        ({"text_options": {"select": "bogus"}}, "text_options.select", "cosine"),
+        ({"mask": {"encoding": "bogus"}}, "mask.encoding", "bits+zlib"),
+    ],
+)
+def test_the_words_that_a_field_may_be_are_named(body, path, word):
+    with pytest.raises(Refused) as caught:
+        take(json.dumps(body).encode())
+    problem = caught.value.problem
+    assert problem.path == path
+    assert "'bogus'" in problem.error
+    assert word in problem.error
 
 
 def test_points_and_labels():
