@@ -28,7 +28,7 @@ from support.peer import TINY, Peer, segment
 VECTORS = Path(__file__).parents[2] / "protocols" / "vectors"
 BATCH = 100
 BATCHES = 460
-STRUCTURED = 4_000
+STRUCTURED = 2_000
 FRAME_BATCHES = 40
 SEED = 20_240_607
 

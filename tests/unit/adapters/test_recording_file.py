@@ -195,6 +195,14 @@ def test_file_that_is_damaged(tmp_path):
         assert len(found) <= 4
 
 
+def test_a_summary_that_counts_what_is_not_there(tmp_path):
+    write(tmp_path / "run.mcap", scene(2))
+    with Recording(tmp_path / "run.mcap") as recording:
+        recording._summary.channels.clear()
+        with pytest.raises(UnreadableRecording, match="damaged"):
+            recording.contents()
+
+
 @pytest.mark.parametrize("data", [b"", b"hello", b"\x89MCAP0\r"])
 def test_what_is_no_recording(tmp_path, data):
     (tmp_path / "x").write_bytes(data)

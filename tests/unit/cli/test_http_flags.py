@@ -90,3 +90,12 @@ def test_the_keys_of_a_gateway(tmp_path):
     with pytest.raises(CommandFailed, match="MASKBUS_CLIENT_KEY"):
         http_gateway.environment(variables, listed)
     assert http_gateway.environment({"MASKBUS_CLIENT_KEY": "own"}, listed)["MASKBUS_CLIENT_KEY"] == "own"
+
+
+@pytest.mark.parametrize(
+    "flags", [["--max-body", "0"], ["--max-body", "9999GiB"], ["--max-requests", "0"], ["--max-requests", "9999999"]]
+)
+def test_absurd_limits(flags, capsys):
+    with pytest.raises(SystemExit):
+        build().parse_args(["http", *flags])
+    assert " is wanted, not " in capsys.readouterr().err.splitlines()[-1]

@@ -46,21 +46,21 @@ def peak(buffer):
     return most
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 scalars = (
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False)
     | texts
-    | st.binary(max_size=300)
+    | st.binary(max_size=40)
 )
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=40) | st.dictionaries(texts, inner, max_size=20),
-    max_leaves=60,
+    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(texts, inner, max_size=18),
+    max_leaves=25,
 )
-headers = st.dictionaries(texts, values, max_size=20)
+headers = st.dictionaries(texts, values, max_size=18)
 
 
 def depth(value):

@@ -104,7 +104,11 @@ class Recording:
         return self._summary is None
 
     def contents(self) -> Contents:
-        """Say what is in it. One without an index is read from its beginning to its end for that."""
+        """Say what is in it. One without an index is read from its beginning to its end for that.
+
+        Raises:
+            UnreadableRecording: where the file is damaged.
+        """
         if self._summary is None or self._summary.statistics is None:
             return self._count()
         found = Contents()
@@ -112,7 +116,9 @@ class Recording:
         if statistics.message_count:
             found.start, found.end = statistics.message_start_time, statistics.message_end_time
         for number, count in statistics.channel_message_counts.items():
-            channel = self._summary.channels[number]
+            channel = self._summary.channels.get(number)
+            if channel is None:
+                raise UnreadableRecording(f"{self.path} is damaged: it counts messages of a channel that it has not.")
             _note(found, channel, self._summary.schemas.get(channel.schema_id), count)
         return found
 
