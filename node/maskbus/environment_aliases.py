@@ -38,6 +38,18 @@ SMOOTHED: Final = PostProcessing(fill_holes=64, remove_islands=64, smooth=1.0)
 LONGEST_SIDE: Final = 1536
 """What MEMORY_OPTIMIZATION means, pixels."""
 
+USUAL: Final = {
+    "REDIS_TTL": "3600",
+    "DEFAULT_CONF": "0.4",
+    "DEFAULT_IOU": "0.8",
+    "MAX_WORKERS": "2",
+    "MAX_CONTOURS": "10",
+    "MASK_POST_PROCESSING": "True",
+    "MEMORY_OPTIMIZATION": "True",
+    "PORT": "5000",
+}
+"""What the variables commonly are where nobody sets them."""
+
 
 @dataclass(frozen=True)
 class Aliases:
@@ -63,6 +75,11 @@ class GatewayAliases:
     """As in the settings of everything mode."""
     taken: Sequence[str] = ()
     """What to tell of them, a sentence each."""
+
+
+def completed(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which variables that are not set have the values that are usual for them."""
+    return {**USUAL, **{name: text for name, text in environment.items() if text.strip() or name not in USUAL}}
 
 
 def of_node(environment: Mapping[str, str], *, offered: Sequence[str] = (), default_model: str = "grabcut") -> Aliases:

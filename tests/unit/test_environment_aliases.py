@@ -21,6 +21,18 @@ def test_nothing_is_said_where_nothing_is_set():
     assert of_gateway({"HOME": "/root"}) == environment_aliases.GatewayAliases(taken=[])
 
 
+def test_what_is_usual_where_nothing_is_set():
+    usual = environment_aliases.completed({"HOME": "/root", "MAX_CONTOURS": "3", "DEFAULT_CONF": " "})
+    assert usual["HOME"] == "/root"
+    found = of_gateway(usual)
+    assert (found.port, found.max_side) == (5000, LONGEST_SIDE)
+    assert (found.post.max_contours, found.post.smooth, found.box_nms_thresh) == (3, SMOOTHED.smooth, 0.8)
+    assert values(**usual) == {
+        "cache_ttl_s": 3600.0,
+        "model": {"fastsam": {"options": {"conf": 0.4, "iou": 0.8}}, "grabcut": {"devices": ["cpu", "cpu"]}},
+    }
+
+
 def test_redis():
     assert values(REDIS_HOST="cache") == {"cache": "redis", "redis_url": "redis://cache:6379/0"}
     found = values(REDIS_HOST="10.0.0.1", REDIS_PORT="6380", REDIS_DB="2", REDIS_TTL="60")

@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM; return 0 after a clean stop."""
     require_installed()
     signals = Signals()
-    aliases = environment_aliases.of_gateway(os.environ)
+    environment = environment_aliases.completed(os.environ) if arguments.drop_in else os.environ
+    aliases = environment_aliases.of_gateway(environment)
     address = arguments.listen.with_port(aliases.port).with_port(DEFAULT_PORT)
     check_local(address, arguments.allow_remote)
     logging.basicConfig(

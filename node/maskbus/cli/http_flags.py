@@ -42,6 +42,10 @@ class Address(NamedTuple):
         return self.with_port(DEFAULT_PORT).as_flag
 
 
+DROP_IN = (
+    "take the place of a service that is set up by variables such as MAX_CONTOURS: those that are not set have their "
+    "usual values (docs/http.md lists them)"
+)
 ANYWHERE = Address(DEFAULT_HOST, None)
 """The address where none is named."""
 
@@ -60,6 +64,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="listen where other machines can reach it, though nobody is authenticated, and answer to any name",
     )
+    parser.add_argument("--drop-in", action="store_true", help=DROP_IN)
     parser.add_argument(
         "--max-body", type=_body_bytes, default="64MiB", metavar="SIZE", help="bytes of a body (default: 64MiB)"
     )

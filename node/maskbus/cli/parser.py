@@ -128,6 +128,7 @@ def _serve(commands: Any) -> None:
         metavar="[HOST:]PORT",
         help=f"serve HTTP as well, as `maskbus http` does (default where none is named: {http_flags.ANYWHERE})",
     )
+    parser.add_argument("--drop-in", action="store_true", help=f"with --http: {http_flags.DROP_IN}")
     flags.add(parser)
 
 

@@ -55,9 +55,13 @@ def _load(arguments: argparse.Namespace) -> tuple[Effective, Sequence[str]]:
     """Return the configuration, and what there is to say of variables that only mean something with --http."""
     effective = flags.load(arguments)
     if not arguments.http:
+        if arguments.drop_in:
+            raise CommandFailed("--drop-in is about HTTP: give --http as well.")
         return effective, ()
     found = environment_aliases.of_node(
-        os.environ, offered=effective.config.models, default_model=effective.config.default_model
+        environment_aliases.completed(os.environ) if arguments.drop_in else os.environ,
+        offered=effective.config.models,
+        default_model=effective.config.default_model,
     )
     given = flags.given(arguments)
     return configuration.load(file=arguments.config, flags=given, aliases=found.values), found.taken
@@ -69,11 +73,14 @@ def _http(arguments: argparse.Namespace, bus: Bus, config: Config) -> Iterator[l
     if not arguments.http:
         yield []
         return
+    also = [
+        flag for flag, given in (("--allow-remote", config.allow_remote), ("--drop-in", arguments.drop_in)) if given
+    ]
     try:
         gateway = Gateway(
             arguments.http,
             http_gateway.way_to(bus.endpoints),
-            flags=["--log-level", config.log_level, *(["--allow-remote"] if config.allow_remote else [])],
+            flags=["--log-level", config.log_level, *also],
             environment=http_gateway.environment(os.environ, config),
         )
     except BaseException:
