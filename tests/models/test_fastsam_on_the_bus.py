@@ -76,6 +76,6 @@ def test_a_missing_file_is_answered_in_a_sentence(tmp_path: Path, picture: np.nd
     with (
         node({"fastsam": FastSam}, weights_dir=str(tmp_path)) as running,
         running.client() as client,
-        pytest.raises(ModelUnavailable, match=r"(?i)there is no file .*fastsam\.onnx: export one"),
+        pytest.raises(ModelUnavailable, match=r"(?i)there is no file .*fastsam\.onnx: docs/fastsam"),
     ):
         client.segment(picture, points=[(100, 80)])

@@ -39,6 +39,9 @@ class TestSam(HandlerContract):
 
 class TestSam2(TestSam):
     handler = Sam21HieraTiny
+    # What becomes of the pixels before they are framed is the same for both families, and takes long with this one.
+    test_colour_order_does_not_matter = None
+    test_image_is_not_written_to = None
 
     @pytest.fixture(autouse=True)
     def _loaded(self, sam2_handler: Handler) -> None:

@@ -256,7 +256,8 @@ def test_every_waits_for_credit(client, node):
 def test_newest_drops_what_nobody_takes(client, node):
     stream = client.stream("front")
     node.stop()
-    found = [client.run(stream.send(PICTURE)) for _ in range(20)]
+    large = np.zeros((720, 1280, 3), np.uint8)  # more than the system's own buffers take
+    found = [client.run(stream.send(large)) for _ in range(20)]
     assert not found[-1]
     assert stream.dropped == found.count(False)
     assert stream.sent == found.count(True)

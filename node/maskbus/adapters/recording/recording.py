@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mcap.exceptions import McapError
 from mcap.reader import SeekingReader
 from mcap.records import Channel, Message, Schema
 from mcap.stream_reader import StreamReader
@@ -212,7 +211,7 @@ class Recording:
         self._file.seek(0)
         try:
             return SeekingReader(self._file, record_size_limit=_RECORD_LIMIT).get_summary()
-        except (McapError, OSError, ValueError):
+        except Exception:  # mcap raises whatever a damaged file provokes
             return None
 
 
