@@ -14,7 +14,7 @@ WINDOWS_PACKAGES ?= cmake=cmake g++-mingw-w64-x86-64-posix=x86_64-w64-mingw32-g+
 TEST_PACKAGES ?= chromium=chromium chromium-driver=chromedriver curl=curl redis-server=redis-server
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test test-windows check check-cpp sanitize-cpp cpp cpp-build cpp-format bench bench-models bench-quality clean help
+.PHONY: demo test test-windows check check-cpp sanitize-cpp sanitize-cpp-build cpp cpp-build cpp-format bench bench-models bench-quality clean help
 
 help:
 	@echo "make demo           a real photo, a click, a box and a correction through a node; pictures in demo-out/"
@@ -89,10 +89,12 @@ check-cpp:
 	@clang-format --dry-run --Werror $(CPP_SOURCES)
 	@cd $(CPP) && cmake --preset tidy >/dev/null && cmake --build --preset tidy --parallel $(JOBS)
 
-sanitize-cpp:
+sanitize-cpp: sanitize-cpp-build
+	@cd $(CPP) && ctest --preset asan --parallel $(JOBS)
+
+sanitize-cpp-build:
 	@$(CPP)/scripts/need.sh $(CPP_PACKAGES)
 	@cd $(CPP) && cmake --preset asan >/dev/null && cmake --build --preset asan --parallel $(JOBS)
-	@cd $(CPP) && ctest --preset asan --parallel $(JOBS)
 
 bench: $(VENV)/.extra-bench
 	@$(CPP)/scripts/need.sh $(CPP_PACKAGES)
