@@ -153,7 +153,10 @@ def test_what_there_is_no_room_for_is_counted(tmp_path):
     assert tally.messages == len(kept) == 50 - tally.missed
     assert 0 < len(kept) < 20
     assert 0 < recorder.tally.undrawn < len(kept)
-    assert frames(kept) == frames(messages[: len(kept)])
+    # Not always the first ones: while the disk waits there may be room again for one that came later.
+    sent = frames(messages)
+    places = [sent.index(one) for one in frames(kept)]
+    assert places == sorted(set(places))
 
 
 def maskbus(*arguments):

@@ -1,0 +1,262 @@
+"""Train the network: `python -m training.nano.train`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from copy import deepcopy
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed
+import torch.multiprocessing
+
+from training.nano import prompts
+from training.nano.compare import compare
+from training.nano.losses import loss
+from training.nano.network import Nano
+from training.nano.photos import Photo, read
+from training.nano.settings import Settings
+from training.nano.settings import read as read_settings
+from training.nano.views import View, view
+
+HERE = Path(__file__).resolve().parent
+_COMPARED = 80
+"""Objects that a comparison asks for."""
+
+
+def main() -> int:
+    """Train, or go on where a training was left."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/ and masks/")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint.pt and curve.jsonl")
+    parser.add_argument("--settings", type=Path, default=HERE / "settings.toml")
+    parser.add_argument("--until", type=int, default=0, help="leave off after this step; the next call goes on from there")
+    parser.add_argument("--fresh", action="store_true", help="begin anew though there is a checkpoint")
+    flags = parser.parse_args()
+    flags.out.mkdir(parents=True, exist_ok=True)
+    settings = read_settings(flags.settings)
+    if not any((flags.data / "masks").glob("*.png")):
+        print(f"train-nano: there are no photos with masks in {flags.data}.", file=sys.stderr)
+        return 1
+    workers = 1 if torch.cuda.is_available() else settings.workers
+    until = flags.until or settings.steps
+    with tempfile.TemporaryDirectory() as folder:
+        job = (workers, f"file://{folder}/meeting", settings, flags.data, flags.out, flags.fresh, until)
+        torch.multiprocessing.spawn(_work, job, workers)
+    return 0
+
+
+def _work(
+    rank: int, workers: int, meeting: str, settings: Settings, data: Path, out: Path, fresh: bool, until: int
+) -> None:
+    """Train in one process of several: each learns from its share of a step's photos, and all take one step together."""
+    torch.set_num_threads(max((os.cpu_count() or 1) // workers, 1))
+    cv2.setNumThreads(1)
+    torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=workers)
+    train, held_out = read(data, held_out=settings.held_out)
+    if rank == 0:
+        print(f"{len(train)} photos to train on, {len(held_out)} to compare on", flush=True)
+    Training(settings, train, held_out, out, rank=rank, workers=workers, fresh=fresh).run(until)
+    torch.distributed.destroy_process_group()
+
+
+class Training:
+    """A network on its way."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        train: list[Photo],
+        held_out: list[Photo],
+        out: Path,
+        *,
+        rank: int = 0,
+        workers: int = 1,
+        fresh: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.rank, self.workers = rank, workers
+        self.train, self.held_out, self.out = train, held_out, out
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(settings.seed)
+        random.seed(settings.seed)
+        self.network = Nano().to(self.device, memory_format=torch.channels_last)
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        others = [p for p in self.network.parameters() if p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            lr=settings.learning_rate,
+        )
+        self.average = deepcopy(self.network).eval()
+        self.step = 0
+        self.seconds = 0.0
+        self._checkpoint = out / "checkpoint.pt"
+        if self._checkpoint.exists() and not fresh:
+            self._resume()
+        else:
+            if rank == 0:
+                (out / "curve.jsonl").unlink(missing_ok=True)
+
+    def run(self, until: int) -> None:
+        """Go on to a step."""
+        told = time.monotonic()
+        losses: list[float] = []
+        ious: list[float] = []
+        begin = time.monotonic() - self.seconds
+        for step in range(self.step, until):
+            # In turns: on few cores, pictures made beside would only keep the learning's threads waiting for each other.
+            number, iou = self._learn(step, self._make(step))
+            losses.append(number)
+            ious.append(iou)
+            self.step = step + 1
+            self.seconds = time.monotonic() - begin
+            if self.rank:
+                continue
+            if time.monotonic() - told > 30:
+                told = time.monotonic()
+                print(
+                    f"step {self.step}, {self.seconds:.0f} s: loss {np.mean(losses[-100:]):.4f}, "
+                    f"IoU of first answers {np.mean(ious[-100:]):.3f}",
+                    flush=True,
+                )
+            if self.step % self.settings.compare_steps == 0 or self.step == until:
+                self._compare(float(np.mean(losses[-self.settings.compare_steps :])), float(np.mean(ious[-self.settings.compare_steps :])))
+                self._save()
+
+    def _make(self, step: int) -> list[View]:
+        """Make the pictures of a step; they depend on its number and the seed alone."""
+        settings = self.settings
+        draw = np.random.default_rng([settings.seed, step, self.rank])
+        size = settings.small if step < settings.small_steps else settings.size
+        chosen = draw.integers(len(self.train), size=settings.photos // self.workers)
+        return [view(self.train[int(one)], self.train, size, draw, paste=settings.paste) for one in chosen]
+
+    def _learn(self, step: int, pictures: list[View]) -> tuple[float, float]:
+        settings = self.settings
+        draw = np.random.default_rng([settings.seed, step, self.rank, 1])
+        images = np.stack([picture.pixels for picture in pictures]).transpose(0, 3, 1, 2)
+        of, truths = [], []
+        for number, picture in enumerate(pictures):
+            for target in range(settings.targets):
+                of.append(number)
+                truths.append(picture.masks[target % len(picture.masks)])
+        said = [prompts.first(truth, draw) for truth in truths]
+        # All processes give as many answers, or one would wait for the other.
+        rounds = 1 + int(np.random.default_rng([settings.seed, step]).choice(len(settings.rounds), p=settings.rounds))
+        truth = torch.from_numpy(np.stack(truths)).to(self.device)
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device).float().div_(255)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        self.network.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate(step)
+        index = torch.tensor(of, device=self.device)
+        total = torch.zeros((), device=self.device)
+        first_iou = 0.0
+        with torch.autocast(self.device.type, torch.bfloat16):
+            features = [one.index_select(0, index) for one in self.network.image(pixels)]
+            for number in range(rounds):
+                maps = torch.from_numpy(np.stack([one.values for one in said])).to(self.device)
+                logits, believed = self.network.prompt(*features, maps.contiguous(memory_format=torch.channels_last))
+                with torch.autocast(self.device.type, enabled=False):
+                    one, iou = loss(logits.float(), believed.float(), truth)
+                total = total + one
+                if number == 0:
+                    first_iou = float(iou.mean())
+                if number + 1 < rounds:
+                    probability = torch.sigmoid(logits[:, 0].detach().float()).cpu().numpy()
+                    self._correct(said, truths, probability, draw)
+        (total / rounds).backward()
+        self._share()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._average(step)
+        return float(total.detach()) / rounds, first_iou
+
+    @staticmethod
+    def _correct(
+        said: list[prompts.Said],
+        truths: list[npt.NDArray[np.float32]],
+        probability: npt.NDArray[np.float32],
+        draw: np.random.Generator,
+    ) -> None:
+        for one, truth, answer in zip(said, truths, probability, strict=True):
+            prompts.correct(one, truth, answer, draw)
+            one.earlier(answer if draw.random() < 0.85 else None)
+
+    def _share(self) -> None:
+        """Make every process's gradients the mean of all."""
+        if self.workers == 1:
+            return
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        flat = torch._utils._flatten_dense_tensors(gradients)
+        torch.distributed.all_reduce(flat)
+        flat /= self.workers
+        for old, new in zip(gradients, torch._utils._unflatten_dense_tensors(flat, gradients), strict=True):
+            old.copy_(new)
+
+    def _rate(self, step: int) -> float:
+        settings = self.settings
+        warm = min((step + 1) / settings.warm_steps, 1.0)
+        left = (settings.steps - step) / settings.decay_steps
+        return settings.learning_rate * warm * min(max(left, 0.0), 1.0)
+
+    def _average(self, step: int) -> None:
+        keep = min(self.settings.average, (step + 1) / (step + 20))
+        with torch.no_grad():
+            for mean, now in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
+                if mean.dtype.is_floating_point:
+                    mean.lerp_(now.to(mean.dtype), 1 - keep)
+                else:
+                    mean.copy_(now)
+
+    def _compare(self, mean_loss: float, first_iou: float) -> None:
+        network = deepcopy(self.average).cpu().float().to(memory_format=torch.contiguous_format).eval()
+        found = compare(network, self.held_out, self.settings.size, most=_COMPARED)
+        line = {
+            "step": self.step,
+            "seconds": round(self.seconds),
+            "loss": round(mean_loss, 4),
+            "train_iou": round(first_iou, 4),
+            "click": round(found.click, 4),
+            "clicks5": round(found.clicks5, 4),
+            "box": round(found.box, 4),
+        }
+        with (self.out / "curve.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        print(json.dumps(line), flush=True)
+
+    def _save(self) -> None:
+        part = self._checkpoint.with_suffix(".part")
+        torch.save(
+            {
+                "network": self.network.state_dict(),
+                "average": self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "step": self.step,
+                "seconds": self.seconds,
+            },
+            part,
+        )
+        part.replace(self._checkpoint)
+
+    def _resume(self) -> None:
+        held = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(held["network"])
+        self.average.load_state_dict(held["average"])
+        self.optimizer.load_state_dict(held["optimizer"])
+        self.step, self.seconds = int(held["step"]), float(held["seconds"])
+        print(f"goes on from step {self.step}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
