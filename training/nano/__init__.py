@@ -1,0 +1,1 @@
+"""Make the network of the handler `nano`: README.md tells how."""

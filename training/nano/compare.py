@@ -48,19 +48,22 @@ def compare(network: Nano, photos: list[Photo], size: int, *, most: int, least_a
         with torch.inference_mode():
             features = network.image(_tensor(cv2.resize(photo.pixels, (size, size), interpolation=cv2.INTER_AREA)))
 
-            def ask(said: Said, shape: tuple[int, ...] = truth.shape, features: tuple[torch.Tensor, ...] = features) -> tuple[npt.NDArray[np.float32], float]:
+            def ask(
+                said: Said, shape: tuple[int, ...] = truth.shape, features: tuple[torch.Tensor, ...] = features
+            ) -> tuple[npt.NDArray[np.float32], float]:
                 logits, iou = network.prompt(*features, torch.from_numpy(said.values)[None])
                 said.earlier(torch.sigmoid(logits[0, 0]).numpy())
                 large = cv2.resize(logits[0, 0].numpy(), shape[::-1], interpolation=cv2.INTER_LINEAR)
                 return np.asarray(large, np.float32), float(torch.sigmoid(iou[0, 0]))
 
+            sx, sy = size / 2 / truth.shape[1], size / 2 / truth.shape[0]
             said = Said(size // 2)
             answer = np.zeros(truth.shape, np.bool_)
             clicked = np.zeros(truth.shape, np.bool_)
             for n in range(5):
                 x, y, inside = next_click(answer, truth, clicked)
                 clicked[y, x] = True
-                said.click((x + 0.5) * size / 2 / truth.shape[1] - 0.5, (y + 0.5) * size / 2 / truth.shape[0] - 0.5, on_object=inside)
+                said.click((x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5, on_object=inside)
                 logits, iou = ask(said)
                 answer = logits > 0
                 believed.append(iou)
@@ -70,7 +73,6 @@ def compare(network: Nano, photos: list[Photo], size: int, *, most: int, least_a
             five.append(reached[-1])
             x, y, w, h = cv2.boundingRect(truth.astype(np.uint8))
             said = Said(size // 2)
-            sx, sy = size / 2 / truth.shape[1], size / 2 / truth.shape[0]
             said.box(x * sx - 0.5, y * sy - 0.5, (x + w) * sx - 0.5, (y + h) * sy - 0.5)
             logits, iou = ask(said)
             boxed.append(overlap(logits > 0, truth))
@@ -80,11 +82,11 @@ def compare(network: Nano, photos: list[Photo], size: int, *, most: int, least_a
 
 
 def next_click(answer: BoolArray, truth: BoolArray, clicked: BoolArray) -> tuple[int, int, bool]:
-    """Return x, y and whether it is on the object: the deepest place of the larger error, as in other people's figures."""
+    """Return x, y and whether it is on the object: the deepest place of the error that is deeper."""
     depth = []
     for error in (truth & ~answer, answer & ~truth):
-        error = np.pad((error & ~clicked).astype(np.uint8), 1)
-        depth.append(cv2.distanceTransform(error, cv2.DIST_L2, 5)[1:-1, 1:-1])
+        left = np.pad((error & ~clicked).astype(np.uint8), 1)
+        depth.append(np.asarray(cv2.distanceTransform(left, cv2.DIST_L2, 5))[1:-1, 1:-1])
     which = int(depth[1].max() > depth[0].max())
     y, x = np.unravel_index(int(depth[which].argmax()), truth.shape)
     return int(x), int(y), which == 0
@@ -92,7 +94,7 @@ def next_click(answer: BoolArray, truth: BoolArray, clicked: BoolArray) -> tuple
 
 def overlap(answer: BoolArray, truth: BoolArray) -> float:
     """Return the IoU of two masks."""
-    return float(np.count_nonzero(answer & truth) / max(np.count_nonzero(answer | truth), 1))
+    return float(np.count_nonzero(answer & truth) / max(int(np.count_nonzero(answer | truth)), 1))
 
 
 def _tensor(pixels: npt.NDArray[np.generic]) -> torch.Tensor:

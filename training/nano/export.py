@@ -14,7 +14,7 @@ from torch import nn
 
 from training.nano.network import Nano
 
-IMAGE_OUTPUTS = ("add2", "add4", "add8", "add16", "add32", "alike")
+IMAGE_OUTPUTS = ("add2", "add4", "add8", "add16", "add32", "alike4", "alike8")
 OPSET = 13
 """Old enough for every runtime."""
 NODE = Path(__file__).resolve().parents[2] / "node" / "maskbus" / "models"

@@ -41,11 +41,12 @@ class Dense(nn.Module):
         self.second = _conv(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return as many channels, of the same size."""
         return functional.relu(x + self.second(functional.relu(self.first(x))))
 
 
 class Wide(nn.Module):
-    """A residual block that sees far with few weights: 7 × 7 in each channel, then a mixture of channels (Liu et al. 2022)."""
+    """A residual block that sees far with few weights: 7 × 7 in each channel, then a mixture (Liu et al. 2022)."""
 
     def __init__(self, width: int, expansion: int = 2) -> None:
         super().__init__()
@@ -54,6 +55,7 @@ class Wide(nn.Module):
         self.shrink = _conv(width * expansion, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return as many channels, of the same size."""
         return x + self.shrink(functional.relu(self.grow(self.spread(x))))
 
 
@@ -66,6 +68,7 @@ class Whole(nn.Module):
         self.second = nn.Conv2d(width // 2, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return as many channels, of the same size."""
         mean = x.mean((2, 3), keepdim=True)
         return x * torch.sigmoid(self.second(functional.relu(self.first(mean))))
 
@@ -77,9 +80,11 @@ def _twice(x: Tensor) -> Tensor:
 class ImageBranch(nn.Module):
     """Make the embedding of a picture.
 
-    Takes (1, 3, S, S) RGB 0…1 and gives six maps: what the prompt branch adds at strides 2, 4, 8, 16 and 32, and the
-    features by which it tells what is alike, at stride 8, each of `GROUPS` parts of length one.
+    Takes (1, 3, S, S) RGB 0…1 and gives seven maps: what the prompt branch adds at strides 2, 4, 8, 16 and 32, and the
+    features by which it tells what is alike, at strides 4 and 8, each of `GROUPS` parts of length one.
     """
+
+    mean: Tensor
 
     def __init__(self, widths: Widths) -> None:
         super().__init__()
@@ -103,9 +108,11 @@ class ImageBranch(nn.Module):
         self.add8 = nn.Conv2d(w.s8, w.s8, 1)
         self.add16 = nn.Conv2d(w.s16, w.s16, 1)
         self.add32 = nn.Conv2d(w.s32, w.s32, 1)
-        self.alike = nn.Conv2d(w.s8 + w.s4, w.s8, 1)
+        self.alike4 = nn.Conv2d(w.s4 * 2, w.s4, 1)
+        self.alike8 = nn.Conv2d(w.s8 + w.s4, w.s8, 1)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return add2, add4, add8, add16, add32 and alike."""
         s2 = self.s2((image - self.mean) * 4.0)
         s4 = self.s4(s2)
         s8 = self.s8(s4)
@@ -114,25 +121,31 @@ class ImageBranch(nn.Module):
         t16 = self.mix16(functional.relu(s16 + _twice(self.to16(s32))))
         t8 = self.mix8(functional.relu(s8 + _twice(self.to8(t16))))
         t4 = functional.relu(self.mix4(functional.relu(s4 + _twice(self.to4(t8)))))
-        alike = self.alike(torch.cat([t8, functional.avg_pool2d(s4, 2)], 1))
-        n, c, h, w = alike.shape
-        parts = alike.reshape(n, GROUPS, c // GROUPS, h * w)
-        parts = parts / torch.sqrt((parts * parts).sum(2, keepdim=True) + 1e-4)
+        alike4 = self.alike4(torch.cat([t4, s4], 1))
+        alike8 = self.alike8(torch.cat([t8, functional.avg_pool2d(s4, 2)], 1))
         return (
             self.add2(s2),
             self.add4(t4),
             self.add8(t8),
             self.add16(t16),
             self.add32(s32),
-            parts.reshape(n, c, h, w),
+            _of_length_one(alike4),
+            _of_length_one(alike8),
         )
+
+
+def _of_length_one(features: Tensor) -> Tensor:
+    n, c, h, w = features.shape
+    parts = features.reshape(n, GROUPS, c // GROUPS, h * w)
+    parts = parts / torch.sqrt((parts * parts).sum(2, keepdim=True) + 1e-4)
+    return parts.reshape(n, c, h, w)
 
 
 class PromptBranch(nn.Module):
     """Answer prompts of one picture, or of as many pictures as there are prompts.
 
-    Takes the six maps and prompts (N, 5, S/2, S/2); gives logits (N, 3, S/2, S/2) and, in logits, the IoU that each of
-    these masks is believed to have (N, 3). The first mask is the answer, the others are further hypotheses.
+    Takes the seven maps and prompts (N, 5, S/2, S/2); gives logits (N, 3, S/2, S/2) and, in logits, the IoU that each
+    of these masks is believed to have (N, 3). The first mask is the answer, the others are further hypotheses.
     """
 
     def __init__(self, widths: Widths) -> None:
@@ -141,6 +154,7 @@ class PromptBranch(nn.Module):
         likenesses = GROUPS * 6
         self.p2 = nn.Sequential(_conv(CHANNELS, w.s2 // 2), nn.ReLU())
         self.p4 = _conv(w.s2 // 2, w.s4, 3, 2)
+        self.l4 = _conv(likenesses, w.s4, 1)
         self.b4 = Dense(w.s4)
         self.p8 = _conv(w.s4 + likenesses, w.s8, 3, 1)
         self.d8 = nn.AvgPool2d(2)
@@ -163,12 +177,22 @@ class PromptBranch(nn.Module):
         )
 
     def forward(
-        self, add2: Tensor, add4: Tensor, add8: Tensor, add16: Tensor, add32: Tensor, alike: Tensor, prompt: Tensor
+        self,
+        add2: Tensor,
+        add4: Tensor,
+        add8: Tensor,
+        add16: Tensor,
+        add32: Tensor,
+        alike4: Tensor,
+        alike8: Tensor,
+        prompt: Tensor,
     ) -> tuple[Tensor, Tensor]:
+        """Return logits and the believed IoU, in logits."""
         p2 = self.p2(prompt)
-        x4 = self.b4(functional.relu(self.p4(p2) + add4))
-        like = self._likenesses(alike, prompt)
-        x8 = self.b8(functional.relu(self.p8(torch.cat([self.d8(x4), like], 1)) + add8))
+        like4 = self.l4(self._likenesses(alike4, functional.avg_pool2d(prompt, 2)))
+        x4 = self.b4(functional.relu(self.p4(p2) + like4 + add4))
+        like8 = self._likenesses(alike8, functional.avg_pool2d(prompt, 4))
+        x8 = self.b8(functional.relu(self.p8(torch.cat([self.d8(x4), like8], 1)) + add8))
         x16 = self.b16(functional.relu(self.p16(x8) + add16))
         x32 = self.b32(functional.relu(self.p32(x16) + add32))
         y16 = self.u16(functional.relu(x16 + _twice(self.to16(x32))))
@@ -178,9 +202,9 @@ class PromptBranch(nn.Module):
         logits = self.out(y2)
         return logits, self._judge(logits, x32, y8)
 
-    def _likenesses(self, alike: Tensor, prompt: Tensor) -> Tensor:
+    @staticmethod
+    def _likenesses(alike: Tensor, small: Tensor) -> Tensor:
         """Return how much each place is like what clicks, box and earlier mask point at, (N, 6 · GROUPS, h, w)."""
-        small = functional.avg_pool2d(prompt, 4)
         said = torch.cat([small[:, :4], functional.relu(small[:, 4:]), functional.relu(-small[:, 4:])], 1)
         _, c, h, w = alike.shape
         n = said.shape[0]
@@ -192,7 +216,7 @@ class PromptBranch(nn.Module):
         return torch.matmul(meant.transpose(1, 2), parts).reshape(n, GROUPS * 6, h, w)
 
     def _judge(self, logits: Tensor, x32: Tensor, y8: Tensor) -> Tensor:
-        """Return the believed IoU of each mask, in logits: by what is in the picture, what is in the mask, and its edge."""
+        """Return the believed IoU of each mask, in logits: by the picture, what is in the mask, and how sure it is."""
         inside = torch.sigmoid(functional.avg_pool2d(logits, 4))
         n, c, h, w = y8.shape
         area = inside.sum((2, 3)) + 1.0
@@ -212,4 +236,5 @@ class Nano(nn.Module):
         self.prompt = PromptBranch(widths)
 
     def forward(self, image: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and the believed IoU, in logits."""
         return self.prompt(*self.image(image), prompt)

@@ -43,8 +43,8 @@ def read(folder: Path, *, held_out: int) -> tuple[list[Photo], list[Photo]]:
         pixels = cv2.imread(str(folder / "images" / f"{key}.jpg"), cv2.IMREAD_COLOR)
         if pixels is None:
             continue
-        masks = [mask for path in paths if (mask := cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)) is not None]
-        masks = [np.asarray(mask, np.uint8) for mask in masks if mask.shape == pixels.shape[:2] and mask.any()]
+        found = [mask for path in paths if (mask := cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)) is not None]
+        masks = [np.asarray(mask, np.uint8) for mask in found if mask.shape == pixels.shape[:2] and mask.any()]
         if masks:
             photo = Photo(key, np.ascontiguousarray(pixels[:, :, ::-1], np.uint8), masks)
             picked = hashlib.sha256(key.encode()).digest()[0] % held_out == 0

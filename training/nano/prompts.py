@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.models.nano_map import PromptMap
+from maskbus.models.nano_map import CERTAIN, PromptMap
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -65,7 +65,10 @@ def correct(said: Said, mask: FloatArray, probability: FloatArray, draw: np.rand
     """
     answer, truth = probability > 0.5, mask > 0.5
     missed, extra = truth & ~answer & ~said.clicked, answer & ~truth & ~said.clicked
-    depth = [cv2.distanceTransform(np.pad(error.astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1] for error in (missed, extra)]
+    depth = [
+        cv2.distanceTransform(np.pad(error.astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        for error in (missed, extra)
+    ]
     best = [float(one.max()) for one in depth]
     if max(best) < 1:
         return False
@@ -114,7 +117,8 @@ def spoiled(mask: FloatArray, draw: np.random.Generator) -> FloatArray:
     """Return the mask with faults: swollen or shrunk, a piece lost, a piece too many."""
     spoilt = (mask > 0.5).astype(np.uint8)
     kernel = np.ones((int(draw.integers(1, 8)),) * 2, np.uint8)
-    spoilt = cv2.dilate(spoilt, kernel) if draw.random() < 0.5 else cv2.erode(spoilt, kernel)
+    changed = cv2.dilate(spoilt, kernel) if draw.random() < 0.5 else cv2.erode(spoilt, kernel)
+    spoilt = np.asarray(changed, np.uint8)
     side = mask.shape[0]
     for value in (0, 1):
         for _ in range(int(draw.integers(0, 3))):
@@ -122,4 +126,4 @@ def spoiled(mask: FloatArray, draw: np.random.Generator) -> FloatArray:
             axes = tuple(int(v) for v in draw.integers(2, max(side // 6, 3), 2))
             cv2.ellipse(spoilt, middle, axes, float(draw.uniform(0, 180)), 0, 360, value, -1)
     soft = cv2.GaussianBlur(spoilt.astype(np.float32), (0, 0), 0.8)
-    return np.asarray(0.02 + 0.96 * soft, np.float32)
+    return np.asarray((1 - CERTAIN) + (2 * CERTAIN - 1) * soft, np.float32)

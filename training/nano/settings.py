@@ -17,14 +17,10 @@ class Settings:
     """All that decides what comes out, besides the photos."""
 
     seed: int
-    steps: int
-    """In all."""
-    small_steps: int
-    """How many of them, from the first, see small pictures."""
-    small: int
-    """Pixels a side in the small steps."""
-    size: int
-    """Pixels a side afterwards, and when the network is used."""
+    stages: tuple[tuple[int, int], ...]
+    """Pixels a side, and steps with pictures of that size; small ones come first, for they are quick. The last stage's
+    size is the network's when it is used.
+    """
     photos: int
     """Photos a step."""
     targets: int
@@ -47,10 +43,29 @@ class Settings:
     compare_steps: int
     """Steps between comparisons and checkpoints."""
 
+    @property
+    def steps(self) -> int:
+        """In all."""
+        return sum(steps for _, steps in self.stages)
+
+    @property
+    def size(self) -> int:
+        """Pixels a side when the network is used."""
+        return self.stages[-1][0]
+
+    def size_at(self, step: int) -> int:
+        """Return the pixels a side of a step's pictures."""
+        for size, steps in self.stages:
+            if step < steps:
+                return size
+            step -= steps
+        return self.size
+
 
 def read(path: Path) -> Settings:
     """Return the settings in a file."""
     with path.open("rb") as file:
         table = tomllib.load(file)
     table["rounds"] = tuple(table["rounds"])
+    table["stages"] = tuple((int(size), int(steps)) for size, steps in table["stages"])
     return Settings(**table)

@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.distributed
-import torch.multiprocessing
+from torch.multiprocessing.spawn import spawn
 
+from maskbus.models.nano_map import CERTAIN
 from training.nano import prompts
 from training.nano.compare import compare
 from training.nano.losses import loss
@@ -39,7 +40,9 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and masks/")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint.pt and curve.jsonl")
     parser.add_argument("--settings", type=Path, default=HERE / "settings.toml")
-    parser.add_argument("--until", type=int, default=0, help="leave off after this step; the next call goes on from there")
+    parser.add_argument(
+        "--until", type=int, default=0, help="leave off after this step; the next call goes on from there"
+    )
     parser.add_argument("--fresh", action="store_true", help="begin anew though there is a checkpoint")
     flags = parser.parse_args()
     flags.out.mkdir(parents=True, exist_ok=True)
@@ -51,14 +54,14 @@ def main() -> int:
     until = flags.until or settings.steps
     with tempfile.TemporaryDirectory() as folder:
         job = (workers, f"file://{folder}/meeting", settings, flags.data, flags.out, flags.fresh, until)
-        torch.multiprocessing.spawn(_work, job, workers)
+        spawn(_work, job, workers)
     return 0
 
 
 def _work(
     rank: int, workers: int, meeting: str, settings: Settings, data: Path, out: Path, fresh: bool, until: int
 ) -> None:
-    """Train in one process of several: each learns from its share of a step's photos, and all take one step together."""
+    """Train in one process of several: each learns from its share of a step's photos, and all take one step."""
     torch.set_num_threads(max((os.cpu_count() or 1) // workers, 1))
     cv2.setNumThreads(1)
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=workers)
@@ -89,7 +92,7 @@ class Training:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(settings.seed)
         random.seed(settings.seed)
-        self.network = Nano().to(self.device, memory_format=torch.channels_last)
+        self.network = Nano().to(self.device).to(memory_format=torch.channels_last)
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
@@ -113,7 +116,7 @@ class Training:
         ious: list[float] = []
         begin = time.monotonic() - self.seconds
         for step in range(self.step, until):
-            # In turns: on few cores, pictures made beside would only keep the learning's threads waiting for each other.
+            # In turns: on few cores, pictures made beside would only keep the learning's threads waiting.
             number, iou = self._learn(step, self._make(step))
             losses.append(number)
             ious.append(iou)
@@ -129,14 +132,15 @@ class Training:
                     flush=True,
                 )
             if self.step % self.settings.compare_steps == 0 or self.step == until:
-                self._compare(float(np.mean(losses[-self.settings.compare_steps :])), float(np.mean(ious[-self.settings.compare_steps :])))
+                recent = slice(-self.settings.compare_steps, None)
+                self._compare(float(np.mean(losses[recent])), float(np.mean(ious[recent])))
                 self._save()
 
     def _make(self, step: int) -> list[View]:
         """Make the pictures of a step; they depend on its number and the seed alone."""
         settings = self.settings
         draw = np.random.default_rng([settings.seed, step, self.rank])
-        size = settings.small if step < settings.small_steps else settings.size
+        size = settings.size_at(step)
         chosen = draw.integers(len(self.train), size=settings.photos // self.workers)
         return [view(self.train[int(one)], self.train, size, draw, paste=settings.paste) for one in chosen]
 
@@ -191,7 +195,11 @@ class Training:
     ) -> None:
         for one, truth, answer in zip(said, truths, probability, strict=True):
             prompts.correct(one, truth, answer, draw)
-            one.earlier(answer if draw.random() < 0.85 else None)
+            luck = draw.random()
+            if luck < 0.4:
+                # As it comes back from a client, which keeps the mask and not the logits.
+                answer = np.where(answer > 0.5, np.float32(CERTAIN), np.float32(1 - CERTAIN))
+            one.earlier(answer if luck < 0.85 else None)
 
     def _share(self) -> None:
         """Make every process's gradients the mean of all."""

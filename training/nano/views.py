@@ -20,7 +20,7 @@ class View:
     pixels: UInt8Array
     """(S, S, 3) RGB."""
     masks: list[FloatArray]
-    """(S / 2, S / 2) each, 0…1: how much of each place is the object. The first was chosen, others happen to be there."""
+    """(S / 2, S / 2) each, 0…1: how much of a place is the object. The first was chosen, others happen to be there."""
 
 
 def view(photo: Photo, photos: list[Photo], size: int, draw: np.random.Generator, *, paste: float) -> View:
@@ -52,7 +52,10 @@ def view(photo: Photo, photos: list[Photo], size: int, draw: np.random.Generator
         pixels = pixels.copy()
         pixels[large[0] > 0] = draw.integers(0, 256, 3)
     half = (size // 2, size // 2)
-    smaller = [cv2.resize(mask, half, interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for mask in large[:3]]
+    smaller = [
+        np.asarray(cv2.resize(mask, half, interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
+        for mask in large[:3]
+    ]
     return View(_colours(pixels, draw), smaller)
 
 

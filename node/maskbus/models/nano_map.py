@@ -11,6 +11,8 @@ CHANNELS = 5
 """Clicks on the object, clicks on the background, inside of the box, outside of the box, the earlier mask (-1…1)."""
 RADIUS = 2.0
 """Of a click's disk, in places."""
+CERTAIN = 0.98
+"""What a mask that was given is taken to say of its pixels."""
 
 
 class PromptMap:
