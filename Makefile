@@ -12,9 +12,12 @@ WINDOWS_BUILD ?= build/windows
 WINDOWS_PACKAGES ?= cmake=cmake g++-mingw-w64-x86-64-posix=x86_64-w64-mingw32-g++-posix wine=wine \
 	libzmq3-dev cppzmq-dev libmsgpack-cxx-dev
 TEST_PACKAGES ?= chromium=chromium chromium-driver=chromedriver curl=curl redis-server=redis-server
+NANO_DATA ?= $(DATA)/train
+NANO_OUT ?= build/nano
+NANO_SETTINGS ?= training/nano/settings.toml
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test test-windows check check-cpp sanitize-cpp sanitize-cpp-build cpp cpp-build cpp-format bench bench-models bench-quality clean help
+.PHONY: demo test test-windows check check-cpp sanitize-cpp sanitize-cpp-build cpp cpp-build cpp-format bench bench-models bench-quality train-nano nano-data ship-nano clean help
 
 help:
 	@echo "make demo           a real photo, a click, a box and a correction through a node; pictures in demo-out/"
@@ -27,7 +30,10 @@ help:
 	@echo "make sanitize-cpp   the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer"
 	@echo "make bench          the bus beside what else one could use; writes docs/performance.md"
 	@echo "make bench-models   the models beside their authors' code, on this machine's CPU; writes docs/performance.md"
-	@echo "make bench-quality  the built-in model on photos and videos with masks in DATA=$(DATA); writes docs/performance.md"
+	@echo "make bench-quality  the built-in models on photos and videos with masks in DATA=$(DATA); writes docs/performance.md"
+	@echo "make train-nano     trains the network of the model nano on the photos in NANO_DATA=$(NANO_DATA), or goes on with it;"
+	@echo "                    NANO_OUT=$(NANO_OUT) gets it; NANO_UNTIL=STEP leaves off there, NANO_FRESH=1 begins anew"
+	@echo "make ship-nano      puts the network in NANO_OUT into the package, and its facts on docs/nano-card.md"
 
 # One stamp a set of extras: an environment is made again only when the project's needs change.
 $(VENV)/.extra-%: pyproject.toml $(VENV)/bin/uv
@@ -111,6 +117,23 @@ bench-models: $(VENV)/.extra-dev $(VENV)/.extra-reference $(VENV)/.extra-bench
 bench-quality: $(VENV)/.extra-bench
 	@$(BIN)/python bench/quality.py --data $(DATA) --docs
 	@$(BIN)/python bench/tracking.py --data $(DATA) --docs
+
+# A training that was interrupted goes on from its last checkpoint.
+train-nano: nano-data $(VENV)/.extra-train
+	@$(BIN)/python -m training.nano.train --data "$(NANO_DATA)" --out "$(NANO_OUT)" --settings "$(NANO_SETTINGS)" \
+		$(if $(NANO_UNTIL),--until $(NANO_UNTIL)) $(if $(NANO_FRESH),--fresh)
+	@$(BIN)/python -m training.nano.export --checkpoint "$(NANO_OUT)/checkpoint.pt" --to "$(NANO_OUT)" --settings "$(NANO_SETTINGS)"
+	@$(BIN)/python -m training.nano.calibrate --data "$(NANO_DATA)" --to "$(NANO_OUT)" --settings "$(NANO_SETTINGS)"
+	@$(BIN)/python -m training.nano.pictures --data "$(NANO_DATA)" --out "$(NANO_OUT)" --settings "$(NANO_SETTINGS)"
+
+# Before gigabytes are installed.
+nano-data:
+	@test -d "$(NANO_DATA)/images" && find "$(NANO_DATA)/masks" -name '*_*.png' -print -quit 2>/dev/null | grep -q . || { \
+		echo "train-nano: there are no photos with masks in $(NANO_DATA): it needs images/KEY.jpg and masks/KEY_NUMBER.png;" \
+			"NANO_DATA=FOLDER names another folder." >&2; exit 1; }
+
+ship-nano: $(VENV)/.extra-train
+	@$(BIN)/python -m training.nano.ship --out "$(NANO_OUT)"
 
 clean:
 	@rm -rf $(VENV) demo-out bench-out build dist $(CPP)/build

@@ -1,12 +1,10 @@
-"""Measure how good the answers of a built-in model are: boxes, one click, five corrective clicks.
+"""Measure how good and how fast the built-in models answer: boxes, clicks, frames of videos.
 
-python bench/quality.py [--data ../shared/data] [--model grabcut] [--json FILE] [--docs] [--limit N] [--noc]
+python bench/quality.py [--data FOLDER] [--model nano] [--limit N] [--json FILE] [--picture FILE] [--docs]
 
-The photos are the 50 of Rother et al. 2004 with their masks (255 object, 0 background, 128 not counted). IoU never
-counts a pixel that is 128. The corrective clicks are simulated as usual in interactive segmentation: each is put at the
-most interior point of the largest error of the answer before (largest inscribed circle). They are measured with that
-answer's mask sent along as the mask to refine, and again with the clicks alone. Beside the model runs plain
-`cv2.grabCut` with the same box on the same photos.
+Every model is measured in processes of its own, on the same photos with the same clicks. The photos are the 50 of
+Rother et al. 2004 with their masks, the videos sequences of DAVIS 2016 (Perazzi et al.), each frame by itself with the
+box of its mask. Beside the models runs plain `cv2.grabCut` with the same boxes.
 """
 
 from __future__ import annotations
@@ -14,247 +12,172 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.metadata import entry_points
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
 import machine
-import numpy as np
-import numpy.typing as npt
+import quality_figures as sums
+import quality_page
+import quality_task
 from page import replace_section
-from quality_figures import after, agreement, as_markdown, clicks_to, pearson, summary
+from quality_clicks import CORRECTIONS, GOALS, MOST_CLICKS
+from quality_photos import examples, is_folder
+from quality_plain import NAME as PLAIN
+from quality_task import Task
 
-from maskbus.interfaces import DecodeOptions, Embedding, Handler, Image, LoadContext, Masks, Prompt
-
-CORRECTIONS = 5
-MOST_CLICKS = 20
-Bool = npt.NDArray[np.bool_]
-UInt8 = npt.NDArray[np.uint8]
-
-
-class Times(NamedTuple):
-    """Milliseconds; of the CPU over all threads, which a busy machine changes less."""
-
-    ms: float
-    cpu_ms: float
-
-    def plus(self, other: Times) -> Times:
-        return Times(self.ms + other.ms, self.cpu_ms + other.cpu_ms)
-
-
-class Unhurried:
-    """A job without deadline."""
-
-    def check(self) -> None:
-        return
-
-    def remaining(self) -> float:
-        return float("inf")
-
-
-JOB = Unhurried()
-
-
-@dataclass(frozen=True)
-class Photo:
-    name: str
-    bgr: UInt8
-    truth: UInt8
-
-
-def read_photos(folder: Path, limit: int | None) -> list[Photo]:
-    photos = []
-    for path in sorted((folder / "images").iterdir())[:limit]:
-        truth = cv2.imread(str(folder / "masks" / f"{path.stem}.bmp"), cv2.IMREAD_GRAYSCALE)
-        bgr = cv2.imread(str(path))
-        if truth is None or bgr is None:
-            raise SystemExit(f"{path} or its mask cannot be read.")
-        photos.append(Photo(path.stem, np.asarray(bgr, np.uint8), np.asarray(truth, np.uint8)))
-    return photos
-
-
-def iou(mask: Bool, truth: UInt8) -> float:
-    counted = truth != 128
-    target = truth == 255
-    union = np.count_nonzero((mask | target) & counted)
-    return np.count_nonzero(mask & target & counted) / union if union else 1.0
-
-
-def tight_box(truth: UInt8) -> npt.NDArray[np.float32]:
-    ys, xs = np.nonzero(truth == 255)
-    return np.array([[xs.min(), ys.min(), xs.max(), ys.max()]], np.float32)
-
-
-def innermost(region: Bool) -> tuple[float, float, float]:
-    """Return x, y of the centre of the largest circle inside `region`, and its radius."""
-    depth = cv2.distanceTransform(np.pad(region.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    row, column = divmod(int(depth.argmax()), depth.shape[1])
-    return float(column), float(row), float(depth[row, column])
-
-
-def next_click(mask: Bool, truth: UInt8) -> tuple[float, float, int] | None:
-    """Return x, y and label of the click that corrects the largest error; None where nothing is wrong."""
-    counted = truth != 128
-    missed = innermost((truth == 255) & ~mask & counted)
-    wrong = innermost((truth == 0) & mask)
-    if max(missed[2], wrong[2]) == 0:
-        return None
-    return (missed[0], missed[1], 1) if missed[2] >= wrong[2] else (wrong[0], wrong[1], 0)
-
-
-def timed(call: Callable[[], Any]) -> tuple[Any, Times]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = call()
-    return result, Times((time.perf_counter() - wall) * 1000, (time.process_time() - cpu) * 1000)
-
-
-def answer(handler: Handler, embedding: Embedding, prompt: Prompt) -> tuple[Masks, Times]:
-    return timed(lambda: handler.decode(embedding, prompt, DecodeOptions(), JOB))
-
-
-def plain_grabcut(bgr: UInt8, box: npt.NDArray[np.float32]) -> Bool:
-    mask = np.zeros(bgr.shape[:2], np.uint8)
-    x0, y0, x1, y1 = (int(value) for value in box[0])
-    mask[y0 : y1 + 1, x0 : x1 + 1] = cv2.GC_PR_FGD
-    cv2.setRNGSeed(0)
-    cv2.grabCut(bgr, mask, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
-    return np.asarray((mask & 1).astype(bool), np.bool_)
-
-
-def click_on(
-    handler: Handler, embedding: Embedding, photo: Photo, most_clicks: int, with_mask: bool
-) -> list[dict[str, float]]:
-    """Click on the object, then on the largest error again and again; return the figures of each answer."""
-    x, y, _ = innermost(photo.truth == 255)
-    points, labels = [(x, y)], [1]
-    clicks: list[dict[str, float]] = []
-    mask: Bool | None = None
-    while True:
-        prompt = Prompt(
-            points=np.array(points, np.float32), labels=np.array(labels, np.int8), mask=mask if with_mask else None
-        )
-        masks, taken = answer(handler, embedding, prompt)
-        mask = masks.masks[0]
-        clicks.append(
-            {
-                "iou": iou(mask, photo.truth),
-                **taken._asdict(),
-                "predicted_iou": float(masks.predicted_iou[0]),
-                "stability_score": float(masks.stability_score[0]),
-            }
-        )
-        following = next_click(mask, photo.truth)
-        if len(clicks) >= most_clicks or following is None:
-            break
-        points.append(following[:2])
-        labels.append(following[2])
-    return clicks
-
-
-def measure(handler: Handler, photo: Photo, most_clicks: int) -> dict[str, Any]:
-    box = tight_box(photo.truth)
-    embeddings, embed_time = timed(lambda: handler.embed([Image(photo.bgr, "bgr")], JOB))
-    boxed, box_time = answer(handler, embeddings[0], Prompt(boxes=box))
-    plain, plain_time = timed(lambda: plain_grabcut(photo.bgr, box))
-    clicks = click_on(handler, embeddings[0], photo, most_clicks, with_mask=True)
-    bare = click_on(handler, embeddings[0], photo, CORRECTIONS + 1, with_mask=False)
-    clicks[0].update(Times(clicks[0]["ms"], clicks[0]["cpu_ms"]).plus(embed_time)._asdict())
-    return {
-        "photo": photo.name,
-        "embed": embed_time._asdict(),
-        "box": {
-            "iou": iou(boxed.masks[0], photo.truth),
-            **box_time.plus(embed_time)._asdict(),
-            "predicted_iou": float(boxed.predicted_iou[0]),
-            "stability_score": float(boxed.stability_score[0]),
-        },
-        "plain": {"iou": iou(plain, photo.truth), **plain_time._asdict()},
-        "clicks": clicks,
-        "clicks_without_mask": bare,
-    }
+ROOT = Path(__file__).resolve().parents[1]
+MODELS = ("nano", "grabcut", PLAIN)
+WITH_RUNTIMES = ("nano",)
+"""Models that any of `maskbus.networks` computes."""
+PLAINEST = "opencv"
+"""The runtime that is always there: it computes the answers, so that they are the same wherever they are measured."""
+EVERY = {"grabcut": 5}
+"""Of a slow model's videos only every so many frames are looked at."""
+PICTURE = ROOT / "docs" / "images" / "nano-reliability.png"
+PHOTOS_HELP = """\
+Photos of your own: --data names a folder with images/ and masks/. images/dog.jpg has the mask
+masks/dog.png or masks/dog.bmp; where there are several objects, masks/dog_1.png, masks/dog_2.png
+and so on. In a mask 255 is the object, 0 background, and 128, if there is any, is not counted."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure the answers of a built-in model on the 50 GrabCut photos.")
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--model", default="grabcut")
-    parser.add_argument("--json", type=Path, help="write every figure of every photo there")
-    parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md")
-    parser.add_argument("--limit", type=int, help="only the first so many photos")
-    parser.add_argument("--noc", action="store_true", help=f"click on up to {MOST_CLICKS} times, for NoC@85 and NoC@90")
-    parser.add_argument("--threads", type=int, default=0, help="threads the model may use; 0 lets it choose")
-    options = parser.parse_args()
-    folder = options.data / "grabcut"
-    if not (folder / "images").is_dir() or not (folder / "masks").is_dir():
+    options = _options()
+    folder = options.data if is_folder(options.data) else options.data / "grabcut"
+    if not is_folder(folder):
         print(f"Skipped: there are no photos in {folder} (images/ and masks/ are needed; --data names the folder).")
         return 0
-    found = [entry for entry in entry_points(group="maskbus.handlers") if entry.name == options.model]
+    found = examples(folder, options.photo, options.limit)
     if not found:
-        raise SystemExit(f"No handler is called {options.model!r}.")
-    handler: Handler = found[0].load()(LoadContext(model=options.model, threads=options.threads))
-    photos = read_photos(folder, options.limit)
-    handler.embed([Image(photos[0].bgr, "bgr")], JOB)  # What is loaded on first use is not the photos' time.
-    most = MOST_CLICKS if options.noc else CORRECTIONS + 1
-    rows = [measure(handler, photo, most) for photo in photos]
-    handler.close()
-
-    series = {
-        "box": summary([row["box"] for row in rows]),
-        "plain cv2.grabCut, box": summary([row["plain"] for row in rows]),
-        "one click": summary([row["clicks"][0] for row in rows]),
-    }
-    for number in range(1, CORRECTIONS + 1):
-        series[f"+ {number} corrective"] = summary([after(row["clicks"], number) for row in rows])
-    for number in range(1, CORRECTIONS + 1):
-        series[f"+ {number}, no mask sent"] = summary([after(row["clicks_without_mask"], number) for row in rows])
-    answers = [row["box"] for row in rows] + [click for row in rows for click in row["clicks"][: CORRECTIONS + 1]]
-    figures: dict[str, Any] = {
-        "model": options.model,
-        "photos": len(rows),
-        "machine": machine.sentence(machine.describe()),
-        "threads": cv2.getNumThreads(),
-        "load": machine.load_average(),
-        "peak_mb": machine.peak_megabytes(),
-        "predicted_iou_mean": float(np.mean([one["predicted_iou"] for one in answers])),
-        "true_iou_mean": float(np.mean([one["iou"] for one in answers])),
-        "predicted_iou_correlation": pearson(answers, "predicted_iou"),
-        "predicted_iou_rank_correlation": agreement(answers, "predicted_iou"),
-        "stability_rank_correlation": agreement(answers, "stability_score"),
-        "series": series,
-    }
-    if options.noc:
-        for goal in (0.85, 0.9):
-            noc = [clicks_to(row["clicks"], goal, most) for row in rows]
-            figures[f"noc_{round(goal * 100)}"] = float(np.mean(noc))
-
-    print(f"{options.model} on {len(rows)} photos. Corrective clicks send the mask of the answer before, or say so.")
-    print(f"{'':24}{'mean IoU':>9}{'median':>8}{'p10':>8}{'even':>8}{'odd':>8}{'ms':>7}{'CPU ms':>8}")
-    for name, one in series.items():
-        print(
-            f"{name:24}{one['mean_iou']:9.3f}{one['median_iou']:8.3f}{one['p10_iou']:8.3f}"
-            f"{one['half_even']:8.3f}{one['half_odd']:8.3f}{one['median_ms']:7.0f}{one['median_cpu_ms']:8.0f}"
-        )
-    print(
-        "ms: median a photo; box and one click with embed, corrective clicks decode alone. even, odd: half the photos."
+        sys.exit(f"No photo in {folder / 'images'} has a mask in {folder / 'masks'}: images/dog.jpg, masks/dog.png.")
+    figures, rows = _measure(options, folder)
+    figures.update(
+        photos=len(found),
+        folder=folder.name,
+        threads=options.threads,
+        machine=machine.sentence(machine.describe()),
+        load=machine.load_average(),
     )
-    print(
-        f"rank correlation with the IoU: predicted_iou {figures['predicted_iou_rank_correlation']:.2f}, "
-        f"stability_score {figures['stability_rank_correlation']:.2f}"
-    )
-    if options.noc:
-        print(f"clicks needed, at most {most}: NoC@85 {figures['noc_85']:.2f}, NoC@90 {figures['noc_90']:.2f}")
-    print(f"peak memory {figures['peak_mb']:.0f} MB, plain cv2.grabCut included")
-    print(figures["machine"])
+    print(quality_page.as_markdown(figures))
+    for model, each in rows["answers"].items():
+        worst = sorted(each, key=lambda row: _first(row)["iou"])[:5]
+        print(f"{model} is worst at", ", ".join(f"{row['photo']} {_first(row)['iou']:.2f}" for row in worst))
     if options.json:
         options.json.write_text(json.dumps({**figures, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    if options.docs:
-        page = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-        replace_section(page, "quality", as_markdown(figures))
+    whole = folder == options.data / "grabcut" and not (options.limit or options.photo or options.model)
+    if options.docs and not whole:
+        print("docs/performance.md stays as it is: it shows all models on all photos of --data/grabcut.")
+    if options.picture or (options.docs and whole):
+        import quality_picture
+
+        quality_picture.draw(figures["models"], options.picture or PICTURE)
+    if options.docs and whole:
+        replace_section(ROOT / "docs" / "performance.md", "quality", quality_page.as_markdown(figures))
     return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Measure the answers of the built-in models on photos and videos with masks.",
+        epilog=PHOTOS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=ROOT.parent / "shared" / "data",
+        metavar="FOLDER",
+        help="photos in FOLDER/grabcut and videos in FOLDER/davis, or photos in FOLDER itself (see below)",
+    )
+    parser.add_argument("--model", action="append", help=f"only this one (repeatable; without: {', '.join(MODELS)})")
+    parser.add_argument("--photo", action="append", default=[], help="only the photo of this name, without its ending")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N photos, and N frames of each video")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="CPU threads of a model (2)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every photo there")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write the picture of the estimates there")
+    parser.add_argument("--docs", action="store_true", help="write tables and picture into docs/")
+    options = parser.parse_args()
+    for name in ("limit", "threads"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            parser.error(f"--{name} must be at least 1.")
+    return options
+
+
+def _measure(options: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the figures, and by model what they were made of."""
+    videos = options.data / "davis"
+    filmed = (videos / "JPEGImages").is_dir() and (videos / "Annotations").is_dir()
+    shared: dict[str, Any] = {"threads": options.threads, "photos": options.photo, "limit": options.limit}
+    answers: dict[str, Any] = {}
+    times: list[dict[str, Any]] = []
+    frames: dict[str, Any] = {}
+    for model in options.model or MODELS:
+        runtimes = _runtimes(model)
+        plainest = Task("answers", model, str(folder), runtime=runtimes[0], **shared)
+        answers[model] = quality_task.run(plainest)
+        for runtime in runtimes:
+            figures = quality_task.run(replace(plainest, what="times", runtime=runtime))
+            times.append({"model": model, "runtime": runtime, **figures})
+        if filmed and model != PLAIN:
+            filming = replace(plainest, what="frames", folder=str(videos), every=EVERY.get(model, 1))
+            frames[model] = quality_task.run(filming)
+    summed = {
+        "models": {model: _summary(rows) for model, rows in answers.items()},
+        "times": [_spreads(one) for one in times],
+        "videos": {model: _videos(model, rows) for model, rows in frames.items()},
+    }
+    return summed, {"answers": answers, "times": times, "frames": frames}
+
+
+def _runtimes(model: str) -> list[str]:
+    """Return what is installed that computes a model, the plainest first; one empty name where that is no question."""
+    from maskbus import networks
+
+    if model not in WITH_RUNTIMES:
+        return [""]
+    others = [name for name in networks.RUNTIMES if name not in ("auto", PLAINEST) and networks.is_installed(name)]
+    return [PLAINEST, *others]
+
+
+def _first(row: dict[str, Any]) -> dict[str, float]:
+    """Return the answer to one click; to the box where a model takes no clicks."""
+    clicks: list[list[dict[str, float]]] = list(row["clicks"].values())
+    answer: dict[str, float] = clicks[0][0] if clicks else row["box"]
+    return answer
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    ways: dict[str, Any] = {}
+    for way in rows[0]["clicks"]:
+        dialogues = [row["clicks"][way] for row in rows]
+        ways[way] = {
+            "after": [sums.summary([sums.after(each, n) for each in dialogues]) for n in range(CORRECTIONS + 1)],
+            "needed": {f"{goal:.2f}": sums.clicks_needed(dialogues, goal, MOST_CLICKS) for goal in GOALS},
+        }
+    found: dict[str, Any] = {"box": sums.summary([row["box"] for row in rows]), "ways": ways}
+    if ways:
+        best = next(iter(ways))
+        judged = [row["box"] for row in rows]
+        judged += [one for row in rows for one in row["clicks"][best][: CORRECTIONS + 1]]
+        found["reliability"] = sums.reliability(judged)
+    return found
+
+
+def _spreads(times: dict[str, Any]) -> dict[str, Any]:
+    spread = {
+        f"{click}_{unit}": sums.spread(times[click], unit) for click in ("first", "next") for unit in ("ms", "cpu_ms")
+    }
+    return {**{key: times[key] for key in times if key not in ("first", "next")}, **spread}
+
+
+def _videos(model: str, rows: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+    means = {video: sums.summary(each)["mean"] for video, each in rows.items() if each}
+    return {
+        "every": EVERY.get(model, 1),
+        "frames": sum(map(len, rows.values())),
+        "J": means,
+        "mean_J": sum(means.values()) / len(means),
+    }
 
 
 if __name__ == "__main__":

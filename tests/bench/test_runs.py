@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+
+from maskbus.contract import disc, scene
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT.parent / "shared" / "data"
@@ -30,12 +34,29 @@ def test_transport(tmp_path: Path) -> None:
     assert "pyzmq-ipc" in text
 
 
-@pytest.mark.skipif(not (PHOTOS / "grabcut").is_dir(), reason=f"the photos are not at {PHOTOS}/grabcut")
-def test_quality(tmp_path: Path) -> None:
+def test_quality_of_photos_of_ones_own(tmp_path: Path) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "disc.png"), scene())
+    cv2.imwrite(str(tmp_path / "masks" / "disc.png"), np.where(disc(), 255, 0).astype(np.uint8))
     file = tmp_path / "figures.json"
-    printed = run("quality.py", "--data", str(PHOTOS), "--limit", "2", "--json", str(file))
-    assert "one click" in printed
-    assert json.loads(file.read_text())
+    printed = run("quality.py", "--data", str(tmp_path), "--model", "echo", "--json", str(file), "--docs")
+    assert "NoC@90" in printed
+    assert "stays as it is" in printed
+    figures = json.loads(file.read_text())
+    assert [row["photo"] for row in figures["rows"]["answers"]["echo"]] == ["disc"]
+    assert figures["times"][0]["peak_mb"] > 10
+
+
+def test_quality_of_a_photo_that_is_none(tmp_path: Path) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dog.png").write_bytes(b"bark")
+    command = [sys.executable, str(ROOT / "bench" / "quality.py"), "--data", str(tmp_path), "--model", "grabcut"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 1
+    assert "dog.png cannot be read as a picture." in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_quality_without_photos(tmp_path: Path) -> None:

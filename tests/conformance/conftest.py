@@ -1,5 +1,6 @@
 """Read the golden messages, and replay the dialogs."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -10,8 +11,9 @@ import pytest
 VECTORS = Path(__file__).resolve().parents[2] / "protocols" / "vectors"
 
 
-def load(group):
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((VECTORS / group).glob("*.json"))]
+@functools.cache
+def load(folder):
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((VECTORS / folder).glob("*.json"))]
 
 
 GROUPS = {
@@ -25,14 +27,32 @@ GROUPS = {
     "dialog": ("dialogs", lambda vector: True),
     "shared": ("shared", lambda vector: True),
 }
-"""Argument of a test → the folder, and which of its vectors it is run with."""
+"""Group → the folder, and which of its vectors belong to it."""
 
 
-def pytest_generate_tests(metafunc):
-    for argument, (folder, wanted) in GROUPS.items():
-        if argument in metafunc.fixturenames:
-            vectors = [vector for vector in load(folder) if wanted(vector)]
-            metafunc.parametrize(argument, vectors, ids=[vector["name"] for vector in vectors])
+@pytest.fixture(scope="session")
+def every():
+    """Hold a check against every vector of a group, and tell all those that fail by name.
+
+    One test for the group: there are thousands of vectors, and to report each takes longer than to check it.
+    """
+
+    def hold(group, check):
+        folder, wanted = GROUPS[group]
+        vectors = [vector for vector in load(folder) if wanted(vector)]
+        assert vectors, group
+        failed = []
+        for vector in vectors:
+            try:
+                check(vector)
+            except (Exception, pytest.fail.Exception) as error:
+                print(f"{group} {vector['name']}: {type(error).__name__}: {error}\n")
+                if "pytest-timeout" in str(error):
+                    raise
+                failed.append(vector["name"])
+        assert not failed, f"{len(failed)} of {len(vectors)} vectors"
+
+    return hold
 
 
 @pytest.fixture(scope="session")

@@ -53,19 +53,25 @@ def node():
         yield running
 
 
-def test_a_node_answers_as_the_dialog_says(dialog, node, replay):
-    with Dealer(node) as dealer:
-        replay(dealer).run(dialog)
+def test_a_node_answers_as_the_dialog_says(every, node, replay):
+    def check(dialog):
+        with Dealer(node) as dealer:
+            replay(dealer).run(dialog)
+
+    every("dialog", check)
 
 
-def test_a_node_refuses_what_is_invalid(invalid_request, node):
-    with Dealer(node) as dealer:
-        dealer.send([b"", *(bytes.fromhex(frame) for frame in invalid_request["frames"])])
-        delimiter, *parts = dealer.receive()
-    assert delimiter == b""
-    error = frames.decode_reply(frames.open_header(parts)[0])
-    assert isinstance(error, replies.Error)
-    assert {"code": error.code, "path": error.path} == invalid_request["error"], error.message
+def test_a_node_refuses_what_is_invalid(every, node):
+    def check(invalid_request):
+        with Dealer(node) as dealer:
+            dealer.send([b"", *(bytes.fromhex(frame) for frame in invalid_request["frames"])])
+            delimiter, *parts = dealer.receive()
+        assert delimiter == b""
+        error = frames.decode_reply(frames.open_header(parts)[0])
+        assert isinstance(error, replies.Error)
+        assert {"code": error.code, "path": error.path} == invalid_request["error"], error.message
+
+    every("invalid_request", check)
 
 
 def canned(*answers):

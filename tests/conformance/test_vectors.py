@@ -71,38 +71,50 @@ def test_the_vectors_are_as_generated(run_generator):
     assert done.returncode == 0, done.stderr
 
 
-def test_valid_messages_say_what_they_should(valid):
-    message, _ = decode(valid)
-    assert_same(message, valid["message"])
+def test_valid_messages_say_what_they_should(every):
+    def check(valid):
+        message, _ = decode(valid)
+        assert_same(message, valid["message"])
+
+    every("valid", check)
 
 
-def test_encoding_a_valid_message_gives_its_bytes(valid):
-    message, attachments = decode(valid)
-    encoded = [bytes(frame) for frame in frames.encode(message, attachments)]
-    if valid["canonical"]:
-        assert encoded == split(valid)
-    else:
-        again, _ = frames.open_header(encoded)
-        decoder = frames.decode_request if valid["kind"] == "request" else frames.decode_reply
-        assert decoder(again) == message
+def test_encoding_a_valid_message_gives_its_bytes(every):
+    def check(valid):
+        message, attachments = decode(valid)
+        encoded = [bytes(frame) for frame in frames.encode(message, attachments)]
+        if valid["canonical"]:
+            assert encoded == split(valid)
+        else:
+            again, _ = frames.open_header(encoded)
+            decoder = frames.decode_request if valid["kind"] == "request" else frames.decode_reply
+            assert decoder(again) == message
+
+    every("valid", check)
 
 
-def test_published_messages_name_their_topic(published):
-    topic = bytes.fromhex(published["frames"][0]).decode()
-    assert topic.rpartition(":")[2] == published["message"]["topic"]
+def test_published_messages_name_their_topic(every):
+    def check(published):
+        topic = bytes.fromhex(published["frames"][0]).decode()
+        assert topic.rpartition(":")[2] == published["message"]["topic"]
+
+    every("published", check)
 
 
-def test_invalid_messages_are_refused(invalid):
-    limits = dataclasses.replace(DEFAULT_LIMITS, **invalid.get("limits", {}))
-    if invalid.get("stage") == "content":
-        message, attachments = decode(invalid, limits)
-        with pytest.raises(WireError) as caught:
-            open_contents(message, attachments, limits)
-    else:
-        with pytest.raises(WireError) as caught:
-            decode(invalid, limits)
-    assert {"code": caught.value.code, "path": caught.value.path} == invalid["error"]
-    assert 0 < len(caught.value.message) <= 400
+def test_invalid_messages_are_refused(every):
+    def check(invalid):
+        limits = dataclasses.replace(DEFAULT_LIMITS, **invalid.get("limits", {}))
+        if invalid.get("stage") == "content":
+            message, attachments = decode(invalid, limits)
+            with pytest.raises(WireError) as caught:
+                open_contents(message, attachments, limits)
+        else:
+            with pytest.raises(WireError) as caught:
+                decode(invalid, limits)
+        assert {"code": caught.value.code, "path": caught.value.path} == invalid["error"]
+        assert 0 < len(caught.value.message) <= 400
+
+    every("invalid", check)
 
 
 def test_every_operation_reply_and_code_has_a_vector(vectors_folder):
@@ -119,46 +131,57 @@ def load(path):
     return msgspec.json.decode(path.read_bytes())
 
 
-def test_images_show_what_they_should(with_pixels):
-    message, attachments = decode(with_pixels)
-    shown = open_image(message.image, attachments, DEFAULT_LIMITS).astype(int)
-    expected = with_pixels["pixels"]
-    pixels = np.frombuffer(bytes.fromhex(expected["rgb"]["$hex"]), np.uint8)
-    pixels = pixels.reshape(expected["height"], expected["width"], 3).astype(int)
-    assert shown.shape == pixels.shape
-    assert np.abs(shown - pixels).max() <= expected["tolerance"]
+def test_images_show_what_they_should(every):
+    def check(with_pixels):
+        message, attachments = decode(with_pixels)
+        shown = open_image(message.image, attachments, DEFAULT_LIMITS).astype(int)
+        expected = with_pixels["pixels"]
+        pixels = np.frombuffer(bytes.fromhex(expected["rgb"]["$hex"]), np.uint8)
+        pixels = pixels.reshape(expected["height"], expected["width"], 3).astype(int)
+        assert shown.shape == pixels.shape
+        assert np.abs(shown - pixels).max() <= expected["tolerance"]
+
+    every("with_pixels", check)
 
 
-def test_masks_are_what_they_should_be(with_masks):
-    message, attachments = decode(with_masks)
-    expected = [np.array([[pixel == "#" for pixel in row] for row in rows]) for rows in with_masks["masks"]]
-    if isinstance(message, Segment):
-        found = [open_mask_prompt(message.prompt.mask, attachments, *expected[0].shape)]
-        np.testing.assert_array_equal(found, expected)
-        return
-    if isinstance(message, Progress):
-        found = [rle.decode(mask.rle.counts, *mask.rle.size) for mask in message.masks]
-        np.testing.assert_array_equal(found, expected)
-        return
-    assert isinstance(message, Masks)
-    if message.labels is not None:
-        data = image_checks.blob_bytes(message.labels, attachments, DEFAULT_LIMITS, "labels")
-        labels = np.frombuffer(data, np.dtype(message.labels.dtype).newbyteorder("<")).reshape(message.labels.shape)
-        np.testing.assert_array_equal(label_map.decode(labels.astype(message.labels.dtype), len(expected)), expected)
-        return
-    count = 0
-    for mask, wanted in zip(message.masks, expected, strict=True):
-        for encoding, found in open_masks(mask, attachments, message.height, message.width):
-            np.testing.assert_array_equal(found, wanted, err_msg=encoding)
-            count += 1
-    assert count >= len(expected)
+def test_masks_are_what_they_should_be(every):
+    def check(with_masks):
+        message, attachments = decode(with_masks)
+        expected = [np.array([[pixel == "#" for pixel in row] for row in rows]) for rows in with_masks["masks"]]
+        if isinstance(message, Segment):
+            found = [open_mask_prompt(message.prompt.mask, attachments, *expected[0].shape)]
+            np.testing.assert_array_equal(found, expected)
+            return
+        if isinstance(message, Progress):
+            found = [rle.decode(mask.rle.counts, *mask.rle.size) for mask in message.masks]
+            np.testing.assert_array_equal(found, expected)
+            return
+        assert isinstance(message, Masks)
+        if message.labels is not None:
+            data = image_checks.blob_bytes(message.labels, attachments, DEFAULT_LIMITS, "labels")
+            labels = np.frombuffer(data, np.dtype(message.labels.dtype).newbyteorder("<")).reshape(message.labels.shape)
+            np.testing.assert_array_equal(
+                label_map.decode(labels.astype(message.labels.dtype), len(expected)), expected
+            )
+            return
+        count = 0
+        for mask, wanted in zip(message.masks, expected, strict=True):
+            for encoding, found in open_masks(mask, attachments, message.height, message.width):
+                np.testing.assert_array_equal(found, wanted, err_msg=encoding)
+                count += 1
+        assert count >= len(expected)
+
+    every("with_masks", check)
 
 
-def test_logits_are_what_they_should_be(with_logits):
-    message, attachments = decode(with_logits)
-    tensor = message.masks[0].logits
-    data = image_checks.blob_bytes(tensor, attachments, DEFAULT_LIMITS, "masks[0].logits")
-    np.testing.assert_array_equal(np.frombuffer(data, "<f4").reshape(tensor.shape), with_logits["logits"])
+def test_logits_are_what_they_should_be(every):
+    def check(with_logits):
+        message, attachments = decode(with_logits)
+        tensor = message.masks[0].logits
+        data = image_checks.blob_bytes(tensor, attachments, DEFAULT_LIMITS, "masks[0].logits")
+        np.testing.assert_array_equal(np.frombuffer(data, "<f4").reshape(tensor.shape), with_logits["logits"])
+
+    every("with_logits", check)
 
 
 def open_masks(mask, attachments, height, width):

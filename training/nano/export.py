@@ -3,44 +3,54 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 import warnings
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from maskbus.models.nano_network import FOLDER, IMAGE, PROMPT
 from training.nano.network import Nano
+from training.nano.settings import SETTINGS, read
 
 IMAGE_OUTPUTS = ("add2", "add4", "add8", "add16", "add32", "alike4", "alike8")
 OPSET = 13
 """Old enough for every runtime."""
-NODE = Path(__file__).resolve().parents[2] / "node" / "maskbus" / "models"
 
 
 def main() -> int:
     """Export the averaged weights of a checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--size", type=int, default=256, help="pixels a side that the network sees")
-    parser.add_argument("--to", type=Path, default=NODE, help="folder for nano_image.onnx and nano_prompt.onnx")
+    parser.add_argument("--settings", type=Path, default=SETTINGS, help="what it was trained with")
+    parser.add_argument("--to", type=Path, default=FOLDER, help=f"folder for {IMAGE} and {PROMPT}")
     flags = parser.parse_args()
+    if not flags.checkpoint.exists():
+        print(f"train-nano: there is no checkpoint {flags.checkpoint}.", file=sys.stderr)
+        return 1
     network = Nano()
     network.load_state_dict(torch.load(flags.checkpoint, map_location="cpu", weights_only=True)["average"])
-    for path in export(network, flags.to, flags.size):
-        content = path.read_bytes()
-        print(f"{hashlib.sha256(content).hexdigest()}  {path.name}  {len(content)} bytes")
+    flags.to.mkdir(parents=True, exist_ok=True)
+    for path in export(network, flags.to, read(flags.settings).size):
+        print(f"{path}: {path.stat().st_size} bytes")
     return 0
 
 
 def export(network: Nano, folder: Path, size: int) -> tuple[Path, Path]:
-    """Write `nano_image.onnx` and `nano_prompt.onnx` into a folder, and return their paths."""
+    """Write both branches into a folder, and return their paths.
+
+    Args:
+        network: In training or evaluation mode; it stays as it is.
+        folder: Where the files go.
+        size: S, pixels a side that the network sees.
+    """
     ready = halved(network)
     image = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
     prompt = torch.zeros(1, 5, size // 2, size // 2)
-    paths = folder / "nano_image.onnx", folder / "nano_prompt.onnx"
+    paths = folder / IMAGE, folder / PROMPT
     with torch.inference_mode():
         maps = ready.image(image)
     with warnings.catch_warnings():
@@ -65,9 +75,7 @@ def export(network: Nano, folder: Path, size: int) -> tuple[Path, Path]:
 
 def halved(network: Nano) -> Nano:
     """Return the network as it is exported: norms made part of the convolutions, weights rounded to half precision."""
-    ready = Nano()
-    ready.load_state_dict(network.state_dict())
-    ready.eval()
+    ready = deepcopy(network).cpu().float().to(memory_format=torch.contiguous_format).eval()
     for module in list(ready.modules()):
         if isinstance(module, nn.Sequential):
             children = dict(module.named_children())
@@ -80,7 +88,7 @@ def halved(network: Nano) -> Nano:
         for weight in ready.parameters():
             if weight.ndim > 1:
                 weight.copy_(weight.half())
-    return ready.eval()
+    return ready
 
 
 def _lighter(path: Path) -> None:

@@ -11,7 +11,7 @@ _ALL = 0.03
 _JUDGE = 0.2
 
 
-def loss(logits: Tensor, believed: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+def loss(logits: Tensor, believed: Tensor, truth: Tensor, iou_weight: float) -> tuple[Tensor, Tensor]:
     """Return the loss, a number, and the IoU of each first mask, (N,).
 
     The first mask is always held to the truth. Of the others only the best is, and all a little, so that they learn to
@@ -21,8 +21,9 @@ def loss(logits: Tensor, believed: Tensor, truth: Tensor) -> tuple[Tensor, Tenso
         logits: (N, 3, h, w).
         believed: (N, 3) believed IoU, in logits.
         truth: (N, h, w) 0…1.
+        iou_weight: How much the soft IoU counts beside the focal loss.
     """
-    each = _shape_loss(logits, truth)
+    each = _shape_loss(logits, truth, iou_weight)
     others = each[:, 1:]
     shapes = each[:, 0] + _OTHERS * others.min(1).values + _ALL * others.mean(1)
     with torch.no_grad():
@@ -34,7 +35,7 @@ def loss(logits: Tensor, believed: Tensor, truth: Tensor) -> tuple[Tensor, Tenso
     return shapes.mean() + _JUDGE * judged, iou[:, 0]
 
 
-def _shape_loss(logits: Tensor, truth: Tensor) -> Tensor:
+def _shape_loss(logits: Tensor, truth: Tensor, iou_weight: float) -> Tensor:
     """Return (N, 3): normalized focal loss (Sofiiuk et al. 2019) and one minus the soft IoU (Rahman and Wang 2016)."""
     wanted = truth[:, None].expand_as(logits)
     probability = torch.sigmoid(logits)
@@ -47,4 +48,4 @@ def _shape_loss(logits: Tensor, truth: Tensor) -> Tensor:
     focal = (weight * entropy).mean((2, 3)) * scale
     both = (probability * wanted).sum((2, 3))
     either = (probability + wanted - probability * wanted).sum((2, 3))
-    return focal + 1 - (both + 1) / (either + 1)
+    return focal + iou_weight * (1 - (both + 1) / (either + 1))

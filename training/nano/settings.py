@@ -11,21 +11,40 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+SETTINGS = Path(__file__).resolve().parent / "settings.toml"
+"""Those that the shipped network was trained with."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training."""
+
+    size: int
+    """Pixels a side of its pictures."""
+    steps: int
+    iou_weight: float
+    """How much the soft IoU counts beside the focal loss. The more, the less hesitant a mask is where it may end."""
+    large: float
+    """Objects of a photo are drawn in proportion to this power of their area."""
+
 
 @dataclass(frozen=True)
 class Settings:
     """All that decides what comes out, besides the photos."""
 
     seed: int
-    stages: tuple[tuple[int, int], ...]
-    """Pixels a side, and steps with pictures of that size; small ones come first, for they are quick. The last stage's
-    size is the network's when it is used.
+    stages: tuple[Stage, ...]
+    """One after the other; small pictures come first, for they are quick. The last one's size is the network's when it
+    is used.
     """
     photos: int
     """Photos a step."""
     targets: int
     """Objects, or prompts for one object, a photo."""
     learning_rate: float
+    muon_rate: float
+    """Learning rate of the matrices, `learning_rate` being that of all else."""
+    muon_decay: float
     warm_steps: int
     decay_steps: int
     """How many of the last steps the learning rate falls to nothing in."""
@@ -46,20 +65,20 @@ class Settings:
     @property
     def steps(self) -> int:
         """In all."""
-        return sum(steps for _, steps in self.stages)
+        return sum(stage.steps for stage in self.stages)
 
     @property
     def size(self) -> int:
         """Pixels a side when the network is used."""
-        return self.stages[-1][0]
+        return self.stages[-1].size
 
-    def size_at(self, step: int) -> int:
-        """Return the pixels a side of a step's pictures."""
-        for size, steps in self.stages:
-            if step < steps:
-                return size
-            step -= steps
-        return self.size
+    def stage(self, step: int) -> Stage:
+        """Return the stage of a step, which counts from the first of all."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage
+            step -= stage.steps
+        return self.stages[-1]
 
 
 def read(path: Path) -> Settings:
@@ -67,5 +86,5 @@ def read(path: Path) -> Settings:
     with path.open("rb") as file:
         table = tomllib.load(file)
     table["rounds"] = tuple(table["rounds"])
-    table["stages"] = tuple((int(size), int(steps)) for size, steps in table["stages"])
+    table["stages"] = tuple(Stage(**stage) for stage in table["stages"])
     return Settings(**table)

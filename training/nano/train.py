@@ -23,13 +23,13 @@ from maskbus.models.nano_map import CERTAIN
 from training.nano import prompts
 from training.nano.compare import compare
 from training.nano.losses import loss
+from training.nano.muon import Muon
 from training.nano.network import Nano
 from training.nano.photos import Photo, read
-from training.nano.settings import Settings
+from training.nano.settings import SETTINGS, Settings
 from training.nano.settings import read as read_settings
 from training.nano.views import View, view
 
-HERE = Path(__file__).resolve().parent
 _COMPARED = 80
 """Objects that a comparison asks for."""
 
@@ -39,7 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and masks/")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint.pt and curve.jsonl")
-    parser.add_argument("--settings", type=Path, default=HERE / "settings.toml")
+    parser.add_argument("--settings", type=Path, default=SETTINGS)
     parser.add_argument(
         "--until", type=int, default=0, help="leave off after this step; the next call goes on from there"
     )
@@ -62,6 +62,10 @@ def _work(
     rank: int, workers: int, meeting: str, settings: Settings, data: Path, out: Path, fresh: bool, until: int
 ) -> None:
     """Train in one process of several: each learns from its share of a step's photos, and all take one step."""
+    if workers > 1 and hasattr(os, "sched_setaffinity"):
+        # Processes that wait for each other are put on one core by and by, while others are idle.
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, set(cores[rank % len(cores) :: workers]) or set(cores))
     torch.set_num_threads(max((os.cpu_count() or 1) // workers, 1))
     cv2.setNumThreads(1)
     torch.distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=workers)
@@ -93,12 +97,7 @@ class Training:
         torch.manual_seed(settings.seed)
         random.seed(settings.seed)
         self.network = Nano().to(self.device).to(memory_format=torch.channels_last)
-        decayed = [p for p in self.network.parameters() if p.ndim > 1]
-        others = [p for p in self.network.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}],
-            lr=settings.learning_rate,
-        )
+        self.optimizers = _optimizers(self.network, settings)
         self.average = deepcopy(self.network).eval()
         self.step = 0
         self.seconds = 0.0
@@ -115,7 +114,11 @@ class Training:
         losses: list[float] = []
         ious: list[float] = []
         begin = time.monotonic() - self.seconds
+        parent = os.getppid()
         for step in range(self.step, until):
+            if self.workers > 1 and os.getppid() != parent:
+                # Whoever started this was killed.
+                return
             # In turns: on few cores, pictures made beside would only keep the learning's threads waiting.
             number, iou = self._learn(step, self._make(step))
             losses.append(number)
@@ -140,9 +143,9 @@ class Training:
         """Make the pictures of a step; they depend on its number and the seed alone."""
         settings = self.settings
         draw = np.random.default_rng([settings.seed, step, self.rank])
-        size = settings.size_at(step)
+        stage = settings.stage(step)
         chosen = draw.integers(len(self.train), size=settings.photos // self.workers)
-        return [view(self.train[int(one)], self.train, size, draw, paste=settings.paste) for one in chosen]
+        return [view(self.train[int(one)], self.train, stage, draw, paste=settings.paste) for one in chosen]
 
     def _learn(self, step: int, pictures: list[View]) -> tuple[float, float]:
         settings = self.settings
@@ -160,8 +163,9 @@ class Training:
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device).float().div_(255)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         self.network.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(step)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["most"] * self._part(step)
         index = torch.tensor(of, device=self.device)
         total = torch.zeros((), device=self.device)
         first_iou = 0.0
@@ -171,7 +175,7 @@ class Training:
                 maps = torch.from_numpy(np.stack([one.values for one in said])).to(self.device)
                 logits, believed = self.network.prompt(*features, maps.contiguous(memory_format=torch.channels_last))
                 with torch.autocast(self.device.type, enabled=False):
-                    one, iou = loss(logits.float(), believed.float(), truth)
+                    one, iou = loss(logits.float(), believed.float(), truth, settings.stage(step).iou_weight)
                 total = total + one
                 if number == 0:
                     first_iou = float(iou.mean())
@@ -181,8 +185,9 @@ class Training:
         (total / rounds).backward()
         self._share()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        self.network.zero_grad(set_to_none=True)
         self._average(step)
         return float(total.detach()) / rounds, first_iou
 
@@ -212,11 +217,12 @@ class Training:
         for old, new in zip(gradients, torch._utils._unflatten_dense_tensors(flat, gradients), strict=True):
             old.copy_(new)
 
-    def _rate(self, step: int) -> float:
+    def _part(self, step: int) -> float:
+        """Return which part of its learning rates a step has."""
         settings = self.settings
         warm = min((step + 1) / settings.warm_steps, 1.0)
         left = (settings.steps - step) / settings.decay_steps
-        return settings.learning_rate * warm * min(max(left, 0.0), 1.0)
+        return warm * min(max(left, 0.0), 1.0)
 
     def _average(self, step: int) -> None:
         keep = min(self.settings.average, (step + 1) / (step + 20))
@@ -249,7 +255,7 @@ class Training:
             {
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
                 "step": self.step,
                 "seconds": self.seconds,
             },
@@ -261,9 +267,34 @@ class Training:
         held = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
         self.network.load_state_dict(held["network"])
         self.average.load_state_dict(held["average"])
-        self.optimizer.load_state_dict(held["optimizer"])
+        for optimizer, state in zip(self.optimizers, held["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
         self.step, self.seconds = int(held["step"]), float(held["seconds"])
         print(f"goes on from step {self.step}", flush=True)
+
+
+def _optimizers(network: Nano, settings: Settings) -> list[torch.optim.Optimizer]:
+    """Return what takes the steps: Muon for matrices that mix channels, AdamW for all else."""
+    mixing: list[torch.nn.Parameter] = []
+    others: list[torch.nn.Parameter] = []
+    norms: list[torch.nn.Parameter] = []
+    ends = {id(network.image.s2[0][0].weight), id(network.prompt.out.weight), id(network.prompt.judge[2].weight)}
+    for weight in network.parameters():
+        if weight.ndim < 2:
+            norms.append(weight)
+        elif weight.shape[1] == 1 or id(weight) in ends:
+            others.append(weight)
+        else:
+            mixing.append(weight)
+    muon = Muon(mixing, settings.muon_rate, weight_decay=settings.muon_decay)
+    adam = torch.optim.AdamW(
+        [{"params": others, "weight_decay": settings.weight_decay}, {"params": norms, "weight_decay": 0.0}],
+        lr=settings.learning_rate,
+    )
+    for optimizer in (muon, adam):
+        for group in optimizer.param_groups:
+            group["most"] = group["lr"]
+    return [muon, adam]
 
 
 if __name__ == "__main__":

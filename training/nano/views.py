@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.nano.photos import Photo, UInt8Array
+from training.nano.settings import Stage
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -23,18 +24,21 @@ class View:
     """(S / 2, S / 2) each, 0…1: how much of a place is the object. The first was chosen, others happen to be there."""
 
 
-def view(photo: Photo, photos: list[Photo], size: int, draw: np.random.Generator, *, paste: float) -> View:
+def view(photo: Photo, photos: list[Photo], stage: Stage, draw: np.random.Generator, *, paste: float) -> View:
     """Return a random view of a random object of a photo, in which there is something of it.
 
     Args:
         photo: The photo.
         photos: Where pasted objects come from.
-        size: S, pixels a side.
+        stage: Says the picture's size, and how much rather large objects are chosen.
         draw: Random numbers.
         paste: How likely an object of another photo is pasted in.
     """
+    size = stage.size
+    chances = np.array([np.count_nonzero(mask) for mask in photo.masks]) ** stage.large
+    chances /= chances.sum()
     for _ in range(10):
-        chosen = int(draw.integers(len(photo.masks)))
+        chosen = int(draw.choice(len(photo.masks), p=chances)) if stage.large else int(draw.integers(len(photo.masks)))
         matrix = _matrix(photo.masks[chosen], size, draw)
         pixels = _warp(photo.pixels, matrix, size, cv2.BORDER_REPLICATE)
         masks = [_warp(mask, matrix, size, cv2.BORDER_CONSTANT) for mask in photo.masks[chosen : chosen + 1]]

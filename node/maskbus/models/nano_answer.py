@@ -44,17 +44,17 @@ def answers(network: NanoNetwork, picture: NanoPicture, prompt: Prompt) -> list[
         picture: The photo, whose closer views are added to.
         prompt: Of one object: points, at most one box, a mask or logits (side, side) to refine.
     """
-    earlier = _earlier(prompt, picture.whole, network.map_side)
+    earlier = _earlier(prompt)
     if earlier is not None and (earlier > 0.5).any():
         view = _closer(picture.whole, _region(earlier > 0.5, picture.whole, prompt))
-        logits, iou = _ask(network, picture, view, prompt, _part(earlier, picture.whole, view))
+        logits, iou = _ask(network, picture, view, prompt, _part(earlier, picture.whole, view, network.map_side))
         return [Answer(view, one, None, float(score)) for one, score in zip(logits, iou, strict=True)]
     whole, iou = _ask(network, picture, picture.whole, prompt, None)
     probability = _sigmoid(whole[0])
     view = _closer(picture.whole, _region(probability > 0.5, picture.whole, prompt))
     if view == picture.whole:
         return [Answer(view, one, None, float(score)) for one, score in zip(whole, iou, strict=True)]
-    logits, iou = _ask(network, picture, view, prompt, _part(probability, picture.whole, view))
+    logits, iou = _ask(network, picture, view, prompt, _part(probability, picture.whole, view, network.map_side))
     return [Answer(view, one, whole[0], float(score)) for one, score in zip(logits, iou, strict=True)]
 
 
@@ -104,8 +104,8 @@ def _ask(
     return network.answer(picture.maps(view), said.values)
 
 
-def _earlier(prompt: Prompt, whole: View, side: int) -> FloatArray | None:
-    """Return the probability (side, side), over the whole photo, that a prompt's logits or mask give each place."""
+def _earlier(prompt: Prompt) -> FloatArray | None:
+    """Return the probability, over the whole photo, that a prompt's logits or mask give each place."""
     if prompt.logits is not None:
         return _sigmoid(prompt.logits)
     if prompt.mask is not None:
@@ -114,9 +114,8 @@ def _earlier(prompt: Prompt, whole: View, side: int) -> FloatArray | None:
     return None
 
 
-def _part(probability: FloatArray, whole: View, view: View) -> FloatArray:
+def _part(probability: FloatArray, whole: View, view: View, side: int) -> FloatArray:
     """Return (side, side) over a view of a probability over the whole photo, of whatever size."""
-    side = 128
     height, width = probability.shape
     import cv2
 

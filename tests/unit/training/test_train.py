@@ -1,0 +1,70 @@
+"""A few steps of a training."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
+
+from support import nano_training
+from training.nano import train
+from training.nano.network import Nano, Widths
+from training.nano.train import Training
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "Nano", lambda: Nano(Widths(8, 8, 8, 8, 8)))
+    monkeypatch.setattr(train, "_COMPARED", 1)
+
+
+def trained(out: Path, *until: int) -> dict[str, torch.Tensor]:
+    """Train in as many sittings as there are steps to leave off at."""
+    out.mkdir()
+    photos = nano_training.photos(3)
+    for step in until:
+        training = Training(nano_training.settings(), photos[:2], photos[2:], out)
+        training.run(step)
+    return torch.load(out / "checkpoint.pt", weights_only=True)
+
+
+def test_a_training_repeats_itself_and_survives_an_interruption(tmp_path: Path) -> None:
+    whole = trained(tmp_path / "whole", 4)
+    again = trained(tmp_path / "again", 4)
+    parts = trained(tmp_path / "parts", 2, 4)
+    assert whole["step"] == parts["step"] == 4
+    assert any(weight.abs().sum() > 0 for weight in whole["network"].values())
+    for other in (again, parts):
+        for kind in ("network", "average"):
+            for name, weight in whole[kind].items():
+                assert torch.equal(weight, other[kind][name]), f"{kind} {name}"
+    lines = [[json.loads(line) for line in (tmp_path / of / "curve.jsonl").open()] for of in ("whole", "parts")]
+    for one, other in zip(*lines, strict=True):
+        assert {key: one[key] for key in ("step", "click", "box")} == {
+            key: other[key] for key in ("step", "click", "box")
+        }
+    assert [line["step"] for line in lines[0]] == [2, 4]
+
+
+def test_a_checkpoint_runs_nothing(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str, ...]]:
+            return Path.touch, (Path(tmp_path / "sprung"),)
+
+    torch.save({"network": Trap()}, tmp_path / "checkpoint.pt")
+    photos = nano_training.photos(2)
+    with pytest.raises(pickle.UnpicklingError):
+        Training(nano_training.settings(), photos, photos, tmp_path)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_without_photos_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["train", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
+    assert train.main() == 1
+    assert capsys.readouterr().err == f"train-nano: there are no photos with masks in {tmp_path / 'none'}.\n"
