@@ -17,6 +17,9 @@ NANO_OUT ?= build/nano
 NANO_SETTINGS ?= training/nano/settings.toml
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
+# Python is started hundreds of times: forbidden to keep its bytecode, it compiles all that it imports again each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-windows check check-cpp sanitize-cpp sanitize-cpp-build cpp cpp-build cpp-format bench bench-models bench-quality train-nano nano-data ship-nano clean help
 
 help:
@@ -54,10 +57,12 @@ demo: $(VENV)/.extra-demo $(if $(filter-out grabcut echo,$(MODEL)),$(VENV)/.extr
 	@$(BIN)/maskbus demo --out demo-out $(if $(PHOTO),--photo $(PHOTO)) $(if $(MODEL),--model $(MODEL)) $(if $(PICTURE),--picture $(PICTURE))
 
 # A browser, for the tests that click in the page of `maskbus view`; curl, for the page on HTTP; and a redis, for the cache of
-# answers. What needs one of them is skipped where it is missing.
+# answers. What needs one of them is skipped where it is missing. Files are taken in their order, the quick ones last, so that
+# neither core is without work at the end; and a thread of torch that waits leaves its core to others.
 test: $(VENV)/.extra-dev $(VENV)/.extra-reference cpp
 	@$(CPP)/scripts/need.sh --optional $(TEST_PACKAGES)
-	@MASKBUS_CPP_BUILD=$(abspath $(CPP_BUILD)) $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@MASKBUS_CPP_BUILD=$(abspath $(CPP_BUILD)) OMP_WAIT_POLICY=passive \
+		$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # What cannot be installed or fetched is named, what needs it is skipped, and the target fails.
 test-windows: $(VENV)/.extra-dev
@@ -77,11 +82,13 @@ cpp: cpp-build
 cpp-build: $(CPP_BUILD)/cmake_install.cmake
 	@cmake --build $(CPP_BUILD) --parallel $(JOBS)
 
-# CMake writes this file last, and configures again by itself when its inputs change.
+# CMake writes this file last, and configures again by itself when its inputs change. Lines and functions are enough of debug
+# information for a backtrace; all of it takes the compiler a third longer.
 $(CPP_BUILD)/cmake_install.cmake:
 	@$(CPP)/scripts/need.sh $(CPP_PACKAGES)
 	@$(CPP)/scripts/need.sh --optional libopencv-core-dev
-	@cmake -S $(CPP) -B $(CPP_BUILD) $(if $(shell command -v ninja),-G Ninja) -DCMAKE_BUILD_TYPE=RelWithDebInfo $(CPP_OPTIONS)
+	@cmake -S $(CPP) -B $(CPP_BUILD) $(if $(shell command -v ninja),-G Ninja) -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+		"-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O2 -g1 -DNDEBUG" $(CPP_OPTIONS)
 
 CPP_SOURCES = $(shell find $(CPP)/include $(CPP)/src $(CPP)/tests $(CPP)/conformance $(CPP)/examples $(CPP)/consumers \
 	-name '*.hpp' -o -name '*.cpp')

@@ -1,11 +1,11 @@
-"""Measure how well a built-in model follows an object through a video, beside two plain ways to do it.
+"""Measure how well built-in models follow an object through a video, beside two plain ways to do it.
 
-python bench/tracking.py [--data ../shared/data] [--model grabcut] [--json FILE] [--docs] [--limit FRAMES]
+python bench/tracking.py [--data ../shared/data] [--models grabcut nano] [--json FILE] [--docs] [--limit FRAMES]
 
 The videos are DAVIS 2016 (Perazzi et al.) sequences with a mask for every frame. Each way is given the first frame's
 mask and then frame after frame; J is the mean IoU over the other frames. The plain ways: dense optical flow that
 carries the mask along, and a box tracker (MIL, Babenko et al. 2009) with `cv2.grabCut` in its box, both on as small a
-copy of the frame as the model works on.
+copy of the frame as the models work on.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
@@ -133,26 +134,40 @@ def table(figures: dict[str, Any]) -> list[str]:
 
 
 def as_markdown(figures: dict[str, Any]) -> str:
+    models = figures["models"]
     lines = [
-        f"`{figures['model']}` on {len(figures['videos'])} sequences of DAVIS 2016, {figures['frames']} frames of "
-        "854 × 480 pixels, the first frame's mask given (`python bench/tracking.py`): J, the mean IoU over the frames "
-        "after it.",
+        f"{' and '.join(f'`{name}`' for name in models)} on {len(figures['videos'])} sequences of DAVIS 2016, "
+        f"{figures['frames']} frames of 854 × 480 pixels, the first frame's mask given (`python bench/tracking.py`): "
+        "J, the mean IoU over the frames after it.",
         "",
         *table(figures),
         "",
-        f"`predicted_iou` over all frames: mean {figures['predicted_iou_mean']:.3f} where the true mean is "
-        f"{figures['true_iou_mean']:.3f}; Pearson {figures['predicted_iou_correlation']:.2f}, rank correlation "
-        f"{figures['predicted_iou_rank_correlation']:.2f}.",
+        "`predicted_iou` over all frames:",
+        "",
+        "| | mean | true mean | Pearson | rank correlation |",
+        "|---|---:|---:|---:|---:|",
+        *(
+            f"| {name} | {one['mean']:.3f} | {one['true_mean']:.3f} | {one['pearson']:.2f} | {one['rank']:.2f} |"
+            for name, one in models.items()
+        ),
         "",
         f"Machine: {figures['machine']}; load average {figures['load']:.1f} at the end.",
     ]
     return "\n".join(lines)
 
 
+def _handler(name: str) -> Handler:
+    found = [entry for entry in entry_points(group="maskbus.handlers") if entry.name == name]
+    if not found:
+        raise SystemExit(f"No handler is called {name!r}.")
+    handler: Handler = found[0].load()(LoadContext(model=name))
+    return handler
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure how well a built-in model follows an object.")
+    parser = argparse.ArgumentParser(description="Measure how well built-in models follow an object.")
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
-    parser.add_argument("--model", default="grabcut")
+    parser.add_argument("--models", nargs="+", default=["grabcut", "nano"])
     parser.add_argument("--json", type=Path, help="write every figure of every frame there")
     parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md")
     parser.add_argument("--limit", type=int, help="only the first so many frames of each video")
@@ -162,12 +177,9 @@ def main() -> int:
     if not videos:
         print(f"Skipped: there are no videos in {options.data / 'davis'} (JPEGImages/ and Annotations/ are needed).")
         return 0
-    found = [entry for entry in entry_points(group="maskbus.handlers") if entry.name == options.model]
-    if not found:
-        raise SystemExit(f"No handler is called {options.model!r}.")
-    handler: Handler = found[0].load()(LoadContext(model=options.model))
+    handlers = {name: _handler(name) for name in dict.fromkeys(options.models)}
     ways: dict[str, Callable[[], Way]] = {
-        options.model: lambda: Model(handler),
+        **{name: partial(Model, handler) for name, handler in handlers.items()},
         "plain optical flow": Flow,
         "box tracker (MIL) and cv2.grabCut": Box,
     }
@@ -177,7 +189,8 @@ def main() -> int:
         masks = [truths / video / f"{frame.stem}.png" for frame in frames]
         for way, make in ways.items():
             rows[way][video] = follow(make(), frames, masks)
-    handler.close()
+    for handler in handlers.values():
+        handler.close()
 
     def summary(by_video: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
         means = {video: float(np.mean([row["iou"] for row in each])) for video, each in by_video.items()}
@@ -189,17 +202,21 @@ def main() -> int:
             "median_cpu_ms": float(np.median([row["cpu_ms"] for row in every])),
         }
 
-    answers = [row for each in rows[options.model].values() for row in each]
+    def belief(by_video: dict[str, list[dict[str, float]]]) -> dict[str, float]:
+        answers = [row for each in by_video.values() for row in each]
+        return {
+            "mean": float(np.mean([row["predicted_iou"] for row in answers])),
+            "true_mean": float(np.mean([row["iou"] for row in answers])),
+            "pearson": pearson(answers, "predicted_iou"),
+            "rank": agreement(answers, "predicted_iou"),
+        }
+
     figures: dict[str, Any] = {
-        "model": options.model,
+        "models": {name: belief(rows[name]) for name in handlers},
         "videos": videos,
-        "frames": len(answers) + len(videos),
+        "frames": sum(len(each) + 1 for each in next(iter(rows.values())).values()),
         "machine": machine.sentence(machine.describe()),
         "load": machine.load_average(),
-        "predicted_iou_mean": float(np.mean([row["predicted_iou"] for row in answers])),
-        "true_iou_mean": float(np.mean([row["iou"] for row in answers])),
-        "predicted_iou_correlation": pearson(answers, "predicted_iou"),
-        "predicted_iou_rank_correlation": agreement(answers, "predicted_iou"),
         "ways": {way: summary(by_video) for way, by_video in rows.items()},
     }
     print(as_markdown(figures))

@@ -17,7 +17,7 @@ from support.processes import node_process
 
 ROOT = Path(__file__).parents[2]
 PAGES = [page for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if "```cpp" in page.read_text()]
-FENCE = re.compile(r"^```cpp[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```cpp([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PATIENCE_S = 300
 SHARED = ROOT / "clients" / "cpp" / "src" / "shm"
 BIN = Path(sys.executable).parent
@@ -42,7 +42,15 @@ def compiler() -> str:
 def blocks(page: Path) -> list[tuple[int, str]]:
     """Return each snippet and the number of its first line."""
     text = page.read_text()
-    return [(text.count("\n", 0, found.start()) + 2, found[1]) for found in FENCE.finditer(text)]
+    return [(text.count("\n", 0, found.start()) + 2, found[2]) for found in FENCE.finditer(text)]
+
+
+def built_there(page: Path, text: str) -> bool:
+    """Say whether the page itself compiles and runs a program, which docs/test_pages.py does with it."""
+    names = [found[1].strip().partition("file=")[2] for found in FENCE.finditer(page.read_text()) if found[2] == text]
+    return any(
+        name and re.search(rf"^c\+\+ .*{re.escape(name)}.* && ", page.read_text(), re.MULTILINE) for name in names
+    )
 
 
 def is_program(text: str) -> bool:
@@ -85,7 +93,8 @@ def test_programs_run(page: Path, compiler: str, tmp_path: Path) -> None:
     with node_process() as node:
         for number, (line, text) in enumerate(programs):
             path = tmp_path / f"program_{number}"
-            if "maskbus/shm/" in text:  # which needs a library as well, and a program to share memory with
+            # What shares memory needs a library as well, and a program to share it with.
+            if "maskbus/shm/" in text or built_there(page, text):
                 build(compiler, located(page, line, text), path, "-fsyntax-only")
                 continue
             shared = sorted(map(str, SHARED.glob("*.cpp"))) if "maskbus/shm/" in text else []

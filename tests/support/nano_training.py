@@ -10,7 +10,7 @@ import numpy as np
 
 from training.nano import generated
 from training.nano.photos import Photo
-from training.nano.settings import SETTINGS, Settings, read
+from training.nano.settings import SETTINGS, Settings, Stage, read
 
 
 def photos(count: int) -> list[Photo]:
@@ -34,14 +34,19 @@ def write(folder: Path, made: list[Photo]) -> Path:
     return folder
 
 
-def settings(**changed: object) -> Settings:
+def stage(size: int) -> Stage:
+    """Return a stage of two steps."""
+    return replace(read(SETTINGS).stages[0], size=size, steps=2)
+
+
+def settings() -> Settings:
     """Return the committed settings, but few steps with few small pictures."""
-    few = {
-        "stages": ((32, 2), (64, 2)),
-        "photos": 2,
-        "warm_steps": 1,
-        "decay_steps": 3,
-        "workers": 1,
-        "compare_steps": 2,
-    }
-    return replace(read(SETTINGS), **{**few, **changed})  # type: ignore[arg-type]
+    return replace(
+        read(SETTINGS),
+        stages=(stage(32), stage(64)),
+        photos=2,
+        warm_steps=1,
+        decay_steps=3,
+        workers=1,
+        compare_steps=2,
+    )

@@ -56,7 +56,7 @@ def as_markdown(facts: Mapping[str, Any], folder: Path, lines: Sequence[Mapping[
     text += [
         f"| `{name}` | {(folder / name).stat().st_size} | `{digest}` |" for name, digest in facts["sha256"].items()
     ]
-    stages = ", ".join(f"{steps} steps at {size} pixels" for size, steps in facts["settings"]["stages"])
+    stages = ", ".join(f"{one['steps']} steps at {one['size']} pixels" for one in facts["settings"]["stages"])
     text += [
         "",
         f"Trained for {last['step']} steps ({stages}), {last['seconds'] / 3600:.1f} hours. At its end, on the photos "

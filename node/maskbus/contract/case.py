@@ -21,6 +21,8 @@ class Case:
     options: ClassVar[Mapping[str, Any]] = {}
     device: ClassVar[str] = "cpu"
     segments_scene: ClassVar[bool] = False
+    exact_grid: ClassVar[bool] = True
+    """Whether `decode_grid` finds exactly what `decode` finds; not where a single prompt gets a closer look."""
 
     def make(self) -> Handler:
         """Load the handler, or skip the test where it cannot run."""

@@ -59,6 +59,8 @@ class EverythingContract(Case):
             prompt = Prompt(points=point[None], labels=np.ones(1, np.int8))
             masks = handler.decode(embedding, prompt, DecodeOptions(multimask=True), FreeJob())
             assert len(masks) == len(own)
+            if not self.exact_grid:
+                continue
             assert np.allclose(masks.predicted_iou, found.predicted_iou[own].clip(0, 1), atol=1e-3)
             for mask, logits in zip(masks.masks, found.logits[own], strict=True):
                 full = handler.upscale(embedding, logits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from maskbus.handlers.grabcut_regions import U8
-from maskbus.handlers.grabcut_track_object import Followed, begin, follow, hide
+from maskbus.handlers.grabcut_track_object import Followed, Voice, begin, follow, hide
 from maskbus.handlers.grabcut_track_said import Said
 from maskbus.handlers.grabcut_track_view import Bool, View, flow, look, shrink
 from maskbus.interfaces import (
@@ -56,9 +56,16 @@ class GrabCutTracker(Tracker):
     its colours. It is looked for where it was, and around.
     """
 
-    def __init__(self, handler: Handler, options: TrackerOptions) -> None:
-        """Begin a video, with the handler that segments what is pointed at."""
+    def __init__(self, handler: Handler, options: TrackerOptions, voices: Callable[[U8], Voice] | None = None) -> None:
+        """Begin a video.
+
+        Args:
+            handler: It segments what is pointed at.
+            options: How the tracker shall work.
+            voices: Gets a frame, (H, W, 3) BGR, and returns one more voice on its pixels. None leaves it at these here.
+        """
         self._handler = handler
+        self._voices = voices
         self._options = options
         self._frame = -1
         self._bgr: U8 | None = None
@@ -99,9 +106,10 @@ class GrabCutTracker(Tracker):
             assert self._view is not None
             view = look(bgr)
             moved = flow(view, self._view)
+            voice = None if self._voices is None else self._voices(bgr)
             for object_id, known in self._objects.items():
                 job.check()
-                followed = follow(known.followed, view, moved)
+                followed = follow(known.followed, view, moved, voice)
                 objects[object_id] = Known(followed, _pack(_enlarge(followed.mask, size)), Said())
         tracked = _tell(self._frame + 1, size, objects)
         self._frame, self._bgr, self._view, self._embedding, self._objects = self._frame + 1, bgr, view, None, objects

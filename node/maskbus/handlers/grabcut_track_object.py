@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from maskbus.handlers.grabcut_cut import by_odds
 from maskbus.handlers.grabcut_regions import F32
 from maskbus.handlers.grabcut_track_colour import FORGET, Colours, bins_in, colours_of
 from maskbus.handlers.grabcut_track_place import Filter, Place, place_of, teach
-from maskbus.handlers.grabcut_track_view import Bool, View, warp
+from maskbus.handlers.grabcut_track_view import Bool, Part, View, warp
 
 CARRIED = 0.25
 """Log odds that the mask carried along gives for each pixel of distance to its edge, 4 at most."""
@@ -40,6 +41,21 @@ FAR = 3
 """How far from where it was one that is lost is looked for, in halves of its extent."""
 
 
+class Voice(Protocol):
+    """Somebody who has seen a frame and votes on its pixels too."""
+
+    def __call__(self, odds: F32, part: Part, region: F32, shape: tuple[int, int]) -> tuple[F32, float]:
+        """Return log odds over `part` that a pixel is the object's, and the IoU with the truth that they lead to.
+
+        Args:
+            odds: The log odds of all others, over `part`.
+            part: Rows and columns of the working copy.
+            region: x0, y0, x1, y1, edges in pixels of the working copy, of where the object is expected.
+            shape: (h, w) of the working copy.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Followed:
     """Hold what is remembered of one object: some 3 MB, however long the video is."""
@@ -55,8 +71,8 @@ class Followed:
     answer: float
     """What the filter has answered of late."""
     belief: float
-    """0…1: estimate of the mask's IoU with the truth. It is the mean of the mask's IoU with the remembered shape and of
-    the share of its pixels that have the object's colours; 0 where the object is lost."""
+    """0…1: estimate of the mask's IoU with the truth: the mean of the mask's IoU with the remembered shape, of the
+    share of its pixels that have the object's colours, and of what another voice believes; 0 for a lost object."""
     missing: int = 0
     """Frames since the object was lost; 0 where it is present."""
 
@@ -88,18 +104,19 @@ def begin(view: View, mask: F32, belief: float) -> Followed:
     )
 
 
-def follow(before: Followed, view: View, moved: F32) -> Followed:
+def follow(before: Followed, view: View, moved: F32, voice: Voice | None = None) -> Followed:
     """Return the object in the frame `view`, which the flow `moved`, (h, w, 2), leads back from."""
     carried = warp(before.mask.astype(np.float32), moved) > 0.5
     still = motion.background(moved, carried)
     place, answer = _find(before, view, moved, carried, still)
     shape = place.in_frame(before.shape, carried.shape)
-    mask, coloured = _cut(before, view, moved, still, carried if carried.any() else shape > 0.5, place, shape)
+    held = carried if carried.any() else shape > 0.5
+    mask, coloured, voted = _cut(before, view, moved, still, held, place, shape, voice)
     least = LOST if before.present else FOUND
     if np.count_nonzero(mask) < FEWEST or answer < least[0] * before.answer or coloured < least[1]:
         stayed = motion.stay(before.place.centre, still, carried.shape)
         return hide(replace(before, place=replace(before.place, centre=stayed)))
-    return _learn(before, view, place, mask, shape, answer, coloured)
+    return _learn(before, view, place, mask, shape, answer, coloured, voted)
 
 
 def hide(before: Followed) -> Followed:
@@ -136,8 +153,9 @@ def _cut(
     carried: Bool,
     place: Place,
     shape: F32,
-) -> tuple[Bool, float]:
-    """Return the mask, (h, w), and the share of its pixels that have the object's colours."""
+    voice: Voice | None,
+) -> tuple[Bool, float, float | None]:
+    """Return the mask, (h, w), the share of its pixels that have the object's colours, and what the voice believes."""
     part = place.part(carried.shape)
     colour = before.colours.odds(bins_in(view, place, part), max(float(carried[part].mean()), 0.02))
     odds = colour + np.clip(CARRIED * depth(carried[part]), -4, 4)
@@ -145,6 +163,10 @@ def _cut(
         odds += MOTION * motion.odds(moved, still, carried, part)
     remembered = np.clip(cv2.GaussianBlur(shape, (0, 0), 2.0)[part], 0.05, 0.95)
     odds += SHAPE * np.log(remembered / (1 - remembered))
+    voted = None
+    if voice is not None:
+        told, voted = voice(odds, part, _region(carried, place), view.grey.shape)
+        odds += told
     cut = by_odds(view.contrast[part], odds, np.zeros(odds.shape, np.int8))
     _, parts, table, _ = cv2.connectedComponentsWithStats(cut.astype(np.uint8))
     areas = table[1:, cv2.CC_STAT_AREA]
@@ -152,11 +174,27 @@ def _cut(
         cut = np.isin(parts, 1 + np.flatnonzero(areas >= SPECK * areas.max()))
     mask = np.zeros(carried.shape, np.bool_)
     mask[part] = cut
-    return mask, float((colour[cut] > 0).mean()) if cut.any() else 0.0
+    return mask, float((colour[cut] > 0).mean()) if cut.any() else 0.0, voted
+
+
+def _region(carried: Bool, place: Place) -> F32:
+    """Return x0, y0, x1, y1, edges of the rectangle that holds the mask carried along and the place."""
+    corners = [place.centre - place.half, place.centre + place.half]
+    if carried.any():
+        rows, columns = np.flatnonzero(carried.any(1)), np.flatnonzero(carried.any(0))
+        corners += [np.array([columns[0], rows[0]]), np.array([columns[-1] + 1, rows[-1] + 1])]
+    return np.concatenate([np.min(corners, 0), np.max(corners, 0)]).astype(np.float32)
 
 
 def _learn(
-    before: Followed, view: View, place: Place, mask: Bool, shape: F32, answer: float, coloured: float
+    before: Followed,
+    view: View,
+    place: Place,
+    mask: Bool,
+    shape: F32,
+    answer: float,
+    coloured: float,
+    voted: float | None,
 ) -> Followed:
     """Return the object with the mask that was found for it, and what there is to learn from it."""
     remembered = shape > 0.5
@@ -179,7 +217,7 @@ def _learn(
         colours=before.colours.plus(colours, FORGET * trust),
         looks=before.looks.plus(teach(view.bgr, place, window), LEARN * trust),
         answer=before.answer + FORGET * (answer - before.answer),
-        belief=(agreement + coloured) / 2,
+        belief=float(np.mean([agreement, coloured] + ([] if voted is None else [voted]))),
     )
 
 

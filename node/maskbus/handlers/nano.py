@@ -24,6 +24,8 @@ from maskbus.interfaces import (
     ModelInfo,
     ModelUnavailable,
     Prompt,
+    Tracker,
+    TrackerOptions,
     UnsupportedPrompt,
 )
 
@@ -49,6 +51,7 @@ class NanoHandler(Handler, GridDecoder):
         licence="Apache-2.0",
         multimask=True,
         has_logits=True,
+        tracks=True,
         everything=EverythingSettings(pred_iou_thresh=0.6, stability_score_thresh=0.7),
     )
 
@@ -152,6 +155,13 @@ class NanoHandler(Handler, GridDecoder):
         """Return logits at the photo's size."""
         return _own(embedding).whole.enlarged(logits)
 
+    def tracker(self, options: TrackerOptions) -> Tracker:
+        """Begin to follow objects through a video, as `grabcut` does, with the network as one more voice."""
+        from maskbus.handlers.grabcut_track import GrabCutTracker
+        from maskbus.handlers.nano_track import voices
+
+        return GrabCutTracker(self, options, voices(self._network))
+
     def close(self) -> None:
         """Let go of the network."""
         del self._network
@@ -166,10 +176,6 @@ class NanoHandler(Handler, GridDecoder):
             raise BadPrompt("Every point is a background point: add one on the object, a box or a mask.")
         if prompt.mask is not None and not len(prompt.points) and not len(prompt.boxes) and not prompt.mask.any():
             raise BadPrompt("The mask to refine is empty: add a point on the object or a box.")
-        side = self._network.map_side
-        if prompt.logits is not None and prompt.logits.shape != (side, side):
-            height, width = prompt.logits.shape
-            raise BadPrompt(f"The logits to refine are {width}×{height}; this model's are {side}×{side}.")
 
 
 def _own(embedding: Embedding) -> NanoPicture:

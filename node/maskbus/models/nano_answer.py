@@ -42,7 +42,8 @@ def answers(network: NanoNetwork, picture: NanoPicture, prompt: Prompt) -> list[
     Args:
         network: The network.
         picture: The photo, whose closer views are added to.
-        prompt: Of one object: points, at most one box, a mask or logits (side, side) to refine.
+        prompt: Of one object: points, at most one box, a mask or logits to refine. Logits lie over the whole photo,
+            of whatever size.
     """
     earlier = _earlier(prompt)
     if earlier is not None and (earlier > 0.5).any():

@@ -24,6 +24,7 @@ def mask(picture: NanoPicture, answer: Answer, prompt: Prompt) -> tuple[BoolArra
     logits = view.enlarged(answer.logits)
     full[view.y : view.y + view.height, view.x : view.x + view.width] = logits > 0
     for (x, y), label in zip(prompt.points, prompt.labels, strict=True):
-        full[round(float(y)), round(float(x))] = label == 1
+        row, column = min(round(float(y)), whole.height - 1), min(round(float(x)), whole.width - 1)
+        full[row, column] = label == 1
     outer = int(np.count_nonzero(answer.logits > -_OFFSET))
     return full, int(np.count_nonzero(answer.logits > _OFFSET)) / outer if outer else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,21 +13,21 @@ from training.nano.settings import SETTINGS, read
 def test_the_committed_settings_are_read() -> None:
     settings = read(SETTINGS)
     assert settings.size == 256
-    assert settings.steps == sum(steps for _, steps in settings.stages)
+    assert settings.steps == sum(stage.steps for stage in settings.stages)
     assert sum(settings.rounds) == pytest.approx(1)
     assert settings.photos % settings.workers == 0
-    assert all(size % 32 == 0 for size, _ in settings.stages)
+    assert all(stage.size % 32 == 0 for stage in settings.stages)
 
 
-def test_each_step_has_its_stage_s_size(tmp_path: Path) -> None:
-    lines = [line for line in SETTINGS.read_text().splitlines() if not line.startswith("stages")]
-    (tmp_path / "s.toml").write_text("\n".join([*lines, "stages = [[64, 3], [128, 2]]"]))
-    settings = read(tmp_path / "s.toml")
-    assert [settings.size_at(step) for step in range(6)] == [64, 64, 64, 128, 128, 128]
+def test_each_step_has_its_stage() -> None:
+    settings = read(SETTINGS)
+    one = settings.stages[0]
+    settings = replace(settings, stages=(replace(one, size=64, steps=3), replace(one, size=128, steps=2)))
+    assert [settings.stage(step).size for step in range(6)] == [64, 64, 64, 128, 128, 128]
     assert (settings.steps, settings.size) == (5, 128)
 
 
 def test_a_setting_that_nobody_knows_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "s.toml").write_text(SETTINGS.read_text() + "\nlucky = 1\n")
+    (tmp_path / "s.toml").write_text("lucky = 1\n" + SETTINGS.read_text())
     with pytest.raises(TypeError, match="lucky"):
         read(tmp_path / "s.toml")

@@ -22,7 +22,7 @@ FACTS = {
         "error_before": 0.1,
         "error_after": 0.02,
     },
-    "settings": {"stages": [[128, 10], [256, 5]]},
+    "settings": {"stages": [{"size": 128, "steps": 10}, {"size": 256, "steps": 5}]},
 }
 LINE = {"step": 15, "seconds": 7200, "loss": 1.0, "click": 0.71, "clicks5": 0.9, "box": 0.88}
 

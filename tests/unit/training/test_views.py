@@ -5,10 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from support import nano_training
 from training.nano.photos import Photo
 from training.nano.views import view
 
 SIZE = 64
+STAGE = nano_training.stage(SIZE)
 
 
 def photo(number: int) -> Photo:
@@ -24,7 +26,7 @@ def test_picture_and_mask_stay_aligned() -> None:
     photos = [photo(number) for number in range(4)]
     alike = []
     for step in range(60):
-        seen = view(photos[step % 4], photos, SIZE, np.random.default_rng([1, step]), paste=0.0)
+        seen = view(photos[step % 4], photos, STAGE, np.random.default_rng([1, step]), paste=0.0)
         assert seen.pixels.shape == (SIZE, SIZE, 3)
         assert seen.pixels.dtype == np.uint8
         assert seen.masks[0].shape == (SIZE // 2, SIZE // 2)
@@ -42,7 +44,7 @@ def test_what_is_pasted_in_covers_what_was_there() -> None:
     photos = [photo(number) for number in range(4)]
     several = 0
     for step in range(40):
-        seen = view(photos[step % 4], photos, SIZE, np.random.default_rng([2, step]), paste=1.0)
+        seen = view(photos[step % 4], photos, STAGE, np.random.default_rng([2, step]), paste=1.0)
         if len(seen.masks) > 1:
             several += 1
             assert np.sum(seen.masks, axis=0).max() < 1.01
@@ -51,6 +53,6 @@ def test_what_is_pasted_in_covers_what_was_there() -> None:
 
 def test_the_same_draw_gives_the_same_view() -> None:
     photos = [photo(number) for number in range(4)]
-    one, other = (view(photos[0], photos, SIZE, np.random.default_rng(5), paste=0.5) for _ in range(2))
+    one, other = (view(photos[0], photos, STAGE, np.random.default_rng(5), paste=0.5) for _ in range(2))
     assert np.array_equal(one.pixels, other.pixels)
     assert all(np.array_equal(*pair) for pair in zip(one.masks, other.masks, strict=True))
