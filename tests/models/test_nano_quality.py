@@ -14,7 +14,7 @@ import pytest
 from maskbus.interfaces import DecodeOptions, Handler, Image, LoadContext, Masks, Prompt
 
 FOLDER = Path(__file__).parents[1] / "data" / "nano"
-FLOORS = {"click": 0.0, "box": 0.0, "five clicks": 0.0}
+FLOORS = {"click": 0.72, "box": 0.91, "five clicks": 0.93}
 """Mean IoU that the weights that ship must reach; a little below what they do reach."""
 
 

@@ -278,7 +278,9 @@ def _optimizers(network: Nano, settings: Settings) -> list[torch.optim.Optimizer
     mixing: list[torch.nn.Parameter] = []
     others: list[torch.nn.Parameter] = []
     norms: list[torch.nn.Parameter] = []
-    ends = {id(network.image.s2[0][0].weight), id(network.prompt.out.weight), id(network.prompt.judge[2].weight)}
+    judge = network.prompt.judge[2]
+    assert isinstance(judge, torch.nn.Linear)
+    ends = {id(one) for one in (next(network.image.s2.parameters()), network.prompt.out.weight, judge.weight)}
     for weight in network.parameters():
         if weight.ndim < 2:
             norms.append(weight)

@@ -79,7 +79,9 @@ class NanoHandler(Handler, GridDecoder):
         if runtime not in RUNTIMES:
             return Availability(False, f"there is no runtime {runtime!r}; there are {', '.join(RUNTIMES)}")
         if not is_installed(runtime):
-            return Availability(False, f"its runtime {runtime} is not installed ({INSTALL.get(runtime, INSTALL['opencv'])})")
+            return Availability(
+                False, f"its runtime {runtime} is not installed ({INSTALL.get(runtime, INSTALL['opencv'])})"
+            )
         return Availability(True)
 
     @property

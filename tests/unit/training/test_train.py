@@ -44,7 +44,10 @@ def test_a_training_repeats_itself_and_survives_an_interruption(tmp_path: Path) 
         for kind in ("network", "average"):
             for name, weight in whole[kind].items():
                 assert torch.equal(weight, other[kind][name]), f"{kind} {name}"
-    lines = [[json.loads(line) for line in (tmp_path / of / "curve.jsonl").open()] for of in ("whole", "parts")]
+    lines = [
+        [json.loads(line) for line in (tmp_path / of / "curve.jsonl").read_text().splitlines()]
+        for of in ("whole", "parts")
+    ]
     for one, other in zip(*lines, strict=True):
         assert {key: one[key] for key in ("step", "click", "box")} == {
             key: other[key] for key in ("step", "click", "box")
