@@ -13,10 +13,10 @@ from maskbus.models.nano_map import CERTAIN, PromptMap
 from maskbus.models.nano_network import NanoNetwork
 from maskbus.models.nano_view import View
 
-WEIGHT = 1.0
+WEIGHT = 2.0
 """Of the network's log odds, beside those of the others."""
-CLIP = 4.0
-"""The most log odds that it gives, as much as colours do."""
+CLIP = 6.0
+"""The most log odds that it has, before they are weighted."""
 ROOM = 1.6
 """Sides of the part of the frame that it looks at, as a multiple of the object's."""
 LEAST = 48
