@@ -201,8 +201,10 @@ def test_senders_of_imagezmq_become_streams(node: LiveNode, tmp_path: Path, monk
 
 
 @posix
-def test_ctrl_c_finishes_what_is_there(video: Path, tmp_path: Path) -> None:
+def test_ctrl_c_finishes_what_is_there(tmp_path: Path) -> None:
     """A file that is played at its own speed, interrupted in the middle: all files are whole."""
+    video, length = tmp_path / "clip.mp4", 120
+    clip.write(video, Scene(160, 120, seed=0), 4.0, length, seed=0)
     described, out = tmp_path / "out.json", tmp_path / "out.mp4"
     with node_process("--log-level", "warning") as node, Client(node.endpoint) as client:
         command = [sys.executable, "-m", "maskbus", "stream", str(video), "--point", "80,60", "--policy", "newest"]
@@ -216,7 +218,7 @@ def test_ctrl_c_finishes_what_is_there(video: Path, tmp_path: Path) -> None:
         assert "clip: " in stdout
         assert client.streams() == []
     frames = len(json.loads(described.read_text())["images"])
-    assert 2 < frames <= FRAMES
+    assert 2 < frames < length
     assert len(read_video(out)) >= frames
 
 
