@@ -209,7 +209,14 @@ def test_ctrl_c_finishes_what_is_there(tmp_path: Path) -> None:
     with node_process("--log-level", "warning") as node, Client(node.endpoint) as client:
         command = [sys.executable, "-m", "maskbus", "stream", str(video), "--point", "80,60", "--policy", "newest"]
         command += ["-o", str(out), "--json", str(described), "--endpoint", node.endpoint]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # What a shell starts in its background is deaf to Ctrl-C, and so is all that it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as process:
             waiting.until(lambda: any(info.counts.answered > 2 for info in client.streams()), "frames are answered")
             process.send_signal(signal.SIGINT)
             stdout, stderr = process.communicate(timeout=30)
