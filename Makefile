@@ -53,7 +53,7 @@ $(VENV)/bin/uv:
 $(VENV)/.extra-reference: export SAM2_BUILD_CUDA = 0
 $(VENV)/.extra-reference: $(VENV)/.extra-dev
 
-demo: $(VENV)/.extra-demo $(if $(filter-out grabcut echo,$(MODEL)),$(VENV)/.extra-fast)
+demo: $(VENV)/.extra-demo $(if $(filter-out echo grabcut nano,$(MODEL)),$(VENV)/.extra-fast)
 	@$(BIN)/maskbus demo --out demo-out $(if $(PHOTO),--photo $(PHOTO)) $(if $(MODEL),--model $(MODEL)) $(if $(PICTURE),--picture $(PICTURE))
 
 # A browser, for the tests that click in the page of `maskbus view`; curl, for the page on HTTP; and a redis, for the cache of

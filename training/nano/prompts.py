@@ -25,18 +25,23 @@ class Said(PromptMap):
         self.clicked |= (places[None, :] - x) ** 2 + (places[:, None] - y) ** 2 <= 9
 
 
-def first(mask: FloatArray, draw: np.random.Generator) -> Said:
+_SIMPLE = 0.85
+"""How many of the first prompts are one click or a box."""
+
+
+def first(mask: FloatArray, boxes: float, draw: np.random.Generator) -> Said:
     """Return what a user says at first: mostly one click, else a box, several clicks, or a mask to refine.
 
     Args:
         mask: (h, w) 0…1.
+        boxes: How many of these prompts are boxes, at most 0.85.
         draw: Random numbers.
     """
     said = Said(mask.shape[0])
     luck = draw.random()
-    if luck < 0.62:
+    if luck < _SIMPLE - boxes:
         said.click(*inner(mask > 0.5, draw), on_object=True)
-    elif luck < 0.85:
+    elif luck < _SIMPLE:
         said.box(*_box(mask > 0.5, draw))
         if draw.random() < 0.15:
             said.click(*inner(mask > 0.5, draw), on_object=True)

@@ -26,6 +26,10 @@ class Stage:
     """How much the soft IoU counts beside the focal loss. The more, the less hesitant a mask is where it may end."""
     large: float
     """Objects of a photo are drawn in proportion to this power of their area."""
+    boxes: float
+    """How many of the first prompts are boxes. The rest of 0.85 are single clicks; the others are rarer things."""
+    rounds: tuple[float, ...]
+    """How likely a picture gets one, two, … answers, each but the first after a correction."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,6 @@ class Settings:
     """How many of the pictures have an object of another photo pasted in."""
     workers: int
     """Processes that learn side by side where there is no GPU; each draws its own pictures."""
-    rounds: tuple[float, ...]
-    """How likely a picture gets one, two, … answers, each but the first after a correction."""
     held_out: int
     """One photo of so many is not trained on."""
     compare_steps: int
@@ -85,6 +87,5 @@ def read(path: Path) -> Settings:
     """Return the settings in a file."""
     with path.open("rb") as file:
         table = tomllib.load(file)
-    table["rounds"] = tuple(table["rounds"])
-    table["stages"] = tuple(Stage(**stage) for stage in table["stages"])
+    table["stages"] = tuple(Stage(**{**stage, "rounds": tuple(stage["rounds"])}) for stage in table["stages"])
     return Settings(**table)

@@ -156,9 +156,10 @@ class Training:
             for target in range(settings.targets):
                 of.append(number)
                 truths.append(picture.masks[target % len(picture.masks)])
-        said = [prompts.first(truth, draw) for truth in truths]
+        stage = settings.stage(step)
+        said = [prompts.first(truth, stage.boxes, draw) for truth in truths]
         # All processes give as many answers, or one would wait for the other.
-        rounds = 1 + int(np.random.default_rng([settings.seed, step]).choice(len(settings.rounds), p=settings.rounds))
+        rounds = 1 + int(np.random.default_rng([settings.seed, step]).choice(len(stage.rounds), p=stage.rounds))
         truth = torch.from_numpy(np.stack(truths)).to(self.device)
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device).float().div_(255)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
@@ -175,7 +176,7 @@ class Training:
                 maps = torch.from_numpy(np.stack([one.values for one in said])).to(self.device)
                 logits, believed = self.network.prompt(*features, maps.contiguous(memory_format=torch.channels_last))
                 with torch.autocast(self.device.type, enabled=False):
-                    one, iou = loss(logits.float(), believed.float(), truth, settings.stage(step).iou_weight)
+                    one, iou = loss(logits.float(), believed.float(), truth, stage.iou_weight)
                 total = total + one
                 if number == 0:
                     first_iou = float(iou.mean())

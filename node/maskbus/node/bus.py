@@ -215,6 +215,8 @@ class Bus:
             handle = self._handles.get(descriptor) if isinstance(descriptor, int) else None
             if handle is not None:
                 handle.read(now)
+        # Then what has run out of time: its place in a line is free for the requests that follow.
+        self.broker.tick(now)
         if self._topics in ready:
             self._take_subscriptions()
         if self._requests in ready:
@@ -223,7 +225,6 @@ class Bus:
             self._aside.take()
         if self._wake.fileno() in ready or self._wake in ready:
             self._take_wake()
-        self.broker.tick(now)
 
     def _patience(self) -> int | None:
         """Return how long nothing can be due, in milliseconds."""
