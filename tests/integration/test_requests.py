@@ -168,6 +168,20 @@ def test_deadline_while_waiting(gate):
         assert peer.ask(Stats()).shm_used_bytes == 0
 
 
+def test_what_has_run_out_of_time_takes_no_place(gate, monkeypatch):
+    with node({"gated": gate.handler}, queue_length=1) as running, Peer(running.context, running.endpoint) as peer:
+        peer.send(segment("gated", id="first"), TINY)
+        gate.wait_until_entered()
+        # The node looks at the clock when a message comes, and not before.
+        monkeypatch.setattr(running.bus.broker, "next_event", lambda: None)
+        peer.send(segment("gated", id="late", deadline_ms=1), TINY)
+        assert peer.quiet(100)
+        peer.send(segment("gated", id="next"), TINY)
+        assert error(peer.receive()[0], "deadline_exceeded").id == "late"
+        gate.open()
+        assert [peer.receive()[0].id for _ in range(2)] == ["first", "next"]
+
+
 def test_cancelled_while_it_waits(gate):
     with node({"gated": gate.handler}) as running, Peer(running.context, running.endpoint) as peer:
         peer.send(segment("gated", id="first"), TINY)
