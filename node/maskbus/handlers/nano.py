@@ -61,13 +61,13 @@ class NanoHandler(Handler, GridDecoder):
         if unknown:
             raise ModelUnavailable(f"nano has no option {unknown[0]!r}; it has runtime.")
         try:
+            import cv2
+
             from maskbus.models.nano_network import NanoNetwork
         except ImportError as problem:
             raise ModelUnavailable(f"OpenCV cannot be imported ({problem}): pip install 'maskbus[node]'") from problem
         self._network = NanoNetwork(runtime=str(context.options.get("runtime", "auto")), threads=context.threads)
         if context.threads > 0:
-            import cv2
-
             cv2.setNumThreads(context.threads)
 
     @classmethod
@@ -96,7 +96,9 @@ class NanoHandler(Handler, GridDecoder):
         pictures: list[Embedding] = []
         for image in images:
             job.check()
-            pictures.append(NanoPicture(self._network, image.rgb.copy()))
+            # Shared memory is reused once the job is over; pixels that were reordered are a copy already.
+            rgb = image.rgb.copy() if np.may_share_memory(image.rgb, image.pixels) else image.rgb
+            pictures.append(NanoPicture(self._network, rgb))
         return pictures
 
     def decode(self, embedding: Embedding, prompt: Prompt, options: DecodeOptions, job: Job) -> Masks:

@@ -11,7 +11,7 @@ from maskbus.handlers.grabcut_regions import F32, U8
 from maskbus.handlers.grabcut_track_view import Part
 from maskbus.models.nano_map import CERTAIN, PromptMap
 from maskbus.models.nano_network import NanoNetwork
-from maskbus.models.nano_view import View
+from maskbus.models.nano_view import View, span
 
 WEIGHT = 2.0
 """Of the network's log odds, beside those of the others."""
@@ -83,11 +83,6 @@ class NanoVoice:
 
 def _view(corners: np.ndarray[tuple[int, ...], np.dtype[np.float64]], width: int, height: int) -> View:
     """Return the part of a frame with room around `corners`, (2, 2), edges in pixels of the frame."""
-    sides = []
-    for (low, high), most in zip(corners.T, (width, height), strict=True):
-        middle, extent = (low + high) / 2, max((high - low) * ROOM, LEAST)
-        begin = min(max(int(np.floor(middle - extent / 2)), 0), most - 1)
-        end = min(max(int(np.ceil(middle + extent / 2)), begin + 1), most)
-        sides.append((begin, end - begin))
-    (x, across), (y, down) = sides
+    middle, extent = corners.mean(0), np.maximum((corners[1] - corners[0]) * ROOM, LEAST)
+    (x, across), (y, down) = (span(middle[n], extent[n], most) for n, most in enumerate((width, height)))
     return View(x, y, across, down)

@@ -20,7 +20,7 @@ from maskbus.interfaces import (
     Prompt,
     UnsupportedPrompt,
 )
-from maskbus.models import nano_answer
+from maskbus.models import nano_answer, nano_region
 from maskbus.models.nano_map import PromptMap
 from maskbus.models.nano_view import View
 
@@ -166,14 +166,14 @@ def test_a_closer_view_holds_its_region_and_stays_where_it_is() -> None:
         whole = View(0, 0, width, height)
         x0, x1 = np.sort(draw.uniform(0, width, 2))
         y0, y1 = np.sort(draw.uniform(0, height, 2))
-        view = nano_answer._closer(whole, np.array([x0, y0, x1, y1], np.float32))
+        view = nano_region.closer(whole, np.array([x0, y0, x1, y1], np.float32))
         assert view.width >= 1
         assert view.height >= 1
         assert whole.contains(view)
         slack = [x0 - view.x, y0 - view.y, view.x + view.width - x1, view.y + view.height - y1]
         assert min(slack) >= -1, f"seed {SEED}"
     whole = View(0, 0, 1000, 800)
-    same = {nano_answer._closer(whole, np.array([300 + d, 200 + d, 400, 330], np.float32)) for d in (0, 0.3, 0.6)}
+    same = {nano_region.closer(whole, np.array([300 + d, 200 + d, 400, 330], np.float32)) for d in (0, 0.3, 0.6)}
     assert len(same) == 1
 
 
