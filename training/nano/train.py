@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pickle
 import random
 import sys
 import tempfile
 import time
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +32,8 @@ from training.nano.settings import SETTINGS, Settings
 from training.nano.settings import read as read_settings
 from training.nano.views import View, view
 
+CHECKPOINT = "checkpoint.pt"
+"""The file that a training goes on from."""
 _COMPARED = 80
 """Objects that a comparison asks for."""
 
@@ -50,12 +54,38 @@ def main() -> int:
     if not any((flags.data / "masks").glob("*.png")):
         print(f"train-nano: there are no photos with masks in {flags.data}.", file=sys.stderr)
         return 1
+    checkpoint = flags.out / CHECKPOINT
+    try:
+        if checkpoint.exists() and not flags.fresh:
+            _held(checkpoint)
+    except BadCheckpoint as error:
+        print(f"train-nano: {error} --fresh begins anew.", file=sys.stderr)
+        return 1
     workers = 1 if torch.cuda.is_available() else settings.workers
     until = flags.until or settings.steps
     with tempfile.TemporaryDirectory() as folder:
         job = (workers, f"file://{folder}/meeting", settings, flags.data, flags.out, flags.fresh, until)
-        spawn(_work, job, workers)
+        try:
+            spawn(_work, job, workers, daemon=True)
+        except KeyboardInterrupt:
+            print("train-nano: left off. The same command goes on from the last checkpoint.", file=sys.stderr)
+            return 130
     return 0
+
+
+class BadCheckpoint(Exception):
+    """Say that a checkpoint cannot be gone on from."""
+
+
+def _held(checkpoint: Path, device: torch.device | None = None) -> dict[str, Any]:
+    """Return what a checkpoint holds. Raises `BadCheckpoint`."""
+    try:
+        held = torch.load(checkpoint, map_location=device or "cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+        held = None
+    if not isinstance(held, dict) or not {"network", "average", "optimizers", "step", "seconds"} <= held.keys():
+        raise BadCheckpoint(f"{checkpoint} is damaged, or no checkpoint of a training.")
+    return held
 
 
 def _work(
@@ -101,7 +131,7 @@ class Training:
         self.average = deepcopy(self.network).eval()
         self.step = 0
         self.seconds = 0.0
-        self._checkpoint = out / "checkpoint.pt"
+        self._checkpoint = out / CHECKPOINT
         if self._checkpoint.exists() and not fresh:
             self._resume()
         else:
@@ -265,7 +295,7 @@ class Training:
         part.replace(self._checkpoint)
 
     def _resume(self) -> None:
-        held = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
+        held = _held(self._checkpoint, self.device)
         self.network.load_state_dict(held["network"])
         self.average.load_state_dict(held["average"])
         for optimizer, state in zip(self.optimizers, held["optimizers"], strict=True):

@@ -52,12 +52,12 @@ def test_nothing_is_corrected_where_nothing_is_wrong() -> None:
 
 
 def test_first_prompts_point_at_the_object() -> None:
-    kinds = set()
+    kinds = []
     for seed in range(120):
         draw = np.random.default_rng(seed)
         truth = blob(draw)
-        clicks, background, inside, outside, earlier = prompts.first(truth, draw).values
-        kinds.add((bool(clicks.any()), bool(inside.any()), bool(earlier.any())))
+        clicks, background, inside, outside, earlier = prompts.first(truth, 0.25, draw).values
+        kinds.append((bool(clicks.any()), bool(inside.any()), bool(earlier.any())))
         if clicks.any():
             labels, parts = cv2.connectedComponents(clicks.astype(np.uint8))
             for label in range(1, labels):
@@ -67,7 +67,8 @@ def test_first_prompts_point_at_the_object() -> None:
             assert inside[truth > 0.5].mean() > 0.7
         assert not (clicks * background).any()
         assert np.abs(earlier).max() <= 1
-    assert {(True, False, False), (False, True, False)} <= kinds
+    assert 60 < kinds.count((True, False, False)) < 100
+    assert 15 < kinds.count((False, True, False)) < 40
 
 
 def test_a_spoilt_mask_is_still_about_the_object() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from pathlib import Path
 
 import pytest
@@ -62,7 +61,7 @@ def test_a_checkpoint_runs_nothing(tmp_path: Path) -> None:
 
     torch.save({"network": Trap()}, tmp_path / "checkpoint.pt")
     photos = nano_training.photos(2)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(train.BadCheckpoint):
         Training(nano_training.settings(), photos, photos, tmp_path)
     assert not (tmp_path / "sprung").exists()
 
@@ -73,3 +72,35 @@ def test_without_photos_it_says_so(
     monkeypatch.setattr("sys.argv", ["train", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
     assert train.main() == 1
     assert capsys.readouterr().err == f"train-nano: there are no photos with masks in {tmp_path / 'none'}.\n"
+
+
+@pytest.mark.parametrize("damage", [b"", b"no checkpoint", None])
+def test_a_damaged_checkpoint_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], damage: bytes | None
+) -> None:
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "a_00.png").touch()
+    checkpoint = tmp_path / "checkpoint.pt"
+    if damage is None:
+        torch.save({"step": 1}, checkpoint)
+    else:
+        checkpoint.write_bytes(damage)
+    monkeypatch.setattr("sys.argv", ["train", "--data", str(tmp_path), "--out", str(tmp_path)])
+    assert train.main() == 1
+    assert capsys.readouterr().err == (
+        f"train-nano: {checkpoint} is damaged, or no checkpoint of a training. --fresh begins anew.\n"
+    )
+
+
+def test_an_interruption_leaves_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "a_00.png").touch()
+    monkeypatch.setattr(train, "spawn", interrupted)
+    monkeypatch.setattr("sys.argv", ["train", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert train.main() == 130
+    assert capsys.readouterr().err == ("train-nano: left off. The same command goes on from the last checkpoint.\n")
