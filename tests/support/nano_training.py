@@ -43,6 +43,7 @@ def settings() -> Settings:
     """Return the committed settings, but few steps with few small pictures."""
     return replace(
         read(SETTINGS),
+        widths=(8, 8, 8, 8, 8),
         stages=(stage(32), stage(64)),
         photos=2,
         warm_steps=1,

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from maskbus.models.nano_network import FOLDER, IMAGE, PROMPT
-from training.nano.network import Nano
+from training.nano.network import Nano, Widths
 from training.nano.settings import SETTINGS, read
 
 IMAGE_OUTPUTS = ("add2", "add4", "add8", "add16", "add32", "alike4", "alike8")
@@ -31,10 +31,11 @@ def main() -> int:
     if not flags.checkpoint.exists():
         print(f"train-nano: there is no checkpoint {flags.checkpoint}.", file=sys.stderr)
         return 1
-    network = Nano()
+    settings = read(flags.settings)
+    network = Nano(Widths(*settings.widths))
     network.load_state_dict(torch.load(flags.checkpoint, map_location="cpu", weights_only=True)["average"])
     flags.to.mkdir(parents=True, exist_ok=True)
-    for path in export(network, flags.to, read(flags.settings).size):
+    for path in export(network, flags.to, settings.size):
         print(f"{path}: {path.stat().st_size} bytes")
     return 0
 

@@ -19,11 +19,11 @@ GROUPS = 4
 class Widths:
     """Channels at strides 2, 4, 8, 16 and 32."""
 
-    s2: int = 16
-    s4: int = 32
-    s8: int = 64
-    s16: int = 96
-    s32: int = 160
+    s2: int
+    s4: int
+    s8: int
+    s16: int
+    s32: int
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -229,9 +229,8 @@ class PromptBranch(nn.Module):
 class Nano(nn.Module):
     """Both branches."""
 
-    def __init__(self, widths: Widths | None = None) -> None:
+    def __init__(self, widths: Widths) -> None:
         super().__init__()
-        widths = widths or Widths()
         self.image = ImageBranch(widths)
         self.prompt = PromptBranch(widths)
 

@@ -37,6 +37,8 @@ class Settings:
     """All that decides what comes out, besides the photos."""
 
     seed: int
+    widths: tuple[int, ...]
+    """Channels of the network at strides 2, 4, 8, 16 and 32."""
     stages: tuple[Stage, ...]
     """One after the other; small pictures come first, for they are quick. The last one's size is the network's when it
     is used.
@@ -87,5 +89,6 @@ def read(path: Path) -> Settings:
     """Return the settings in a file."""
     with path.open("rb") as file:
         table = tomllib.load(file)
+    table["widths"] = tuple(table["widths"])
     table["stages"] = tuple(Stage(**{**stage, "rounds": tuple(stage["rounds"])}) for stage in table["stages"])
     return Settings(**table)

@@ -26,7 +26,7 @@ from training.nano import prompts
 from training.nano.compare import compare
 from training.nano.losses import loss
 from training.nano.muon import Muon
-from training.nano.network import Nano
+from training.nano.network import Nano, Widths
 from training.nano.photos import Photo, read
 from training.nano.settings import SETTINGS, Settings
 from training.nano.settings import read as read_settings
@@ -126,7 +126,7 @@ class Training:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(settings.seed)
         random.seed(settings.seed)
-        self.network = Nano().to(self.device).to(memory_format=torch.channels_last)
+        self.network = Nano(Widths(*settings.widths)).to(self.device).to(memory_format=torch.channels_last)
         self.optimizers = _optimizers(self.network, settings)
         self.average = deepcopy(self.network).eval()
         self.step = 0

@@ -13,13 +13,11 @@ import torch
 
 from support import nano_training
 from training.nano import train
-from training.nano.network import Nano, Widths
 from training.nano.train import Training
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "Nano", lambda: Nano(Widths(8, 8, 8, 8, 8)))
     monkeypatch.setattr(train, "_COMPARED", 1)
 
 
