@@ -36,7 +36,7 @@ def write(folder: Path, made: list[Photo]) -> Path:
 
 def stage(size: int) -> Stage:
     """Return a stage of two steps."""
-    return replace(read(SETTINGS).stages[0], size=size, steps=2)
+    return replace(read(SETTINGS).stages[0], size=size, steps=2, colours=0.3)
 
 
 def settings() -> Settings:

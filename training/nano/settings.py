@@ -30,6 +30,8 @@ class Stage:
     """How many of the first prompts are boxes. The rest of 0.85 are single clicks; the others are rarer things."""
     rounds: tuple[float, ...]
     """How likely a picture gets one, two, … answers, each but the first after a correction."""
+    colours: float
+    """How many of those corrections are no click, but what the picture's colours say of the answer before."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import torch
 import torch.distributed
 from torch.multiprocessing.spawn import spawn
 
+from maskbus.models.nano_colours import with_colours
 from maskbus.models.nano_map import CERTAIN
 from training.nano import prompts
 from training.nano.compare import compare
@@ -212,7 +213,8 @@ class Training:
                     first_iou = float(iou.mean())
                 if number + 1 < rounds:
                     probability = torch.sigmoid(logits[:, 0].detach().float()).cpu().numpy()
-                    self._correct(said, truths, probability, draw)
+                    seen = [pictures[which].pixels for which in of]
+                    self._correct(said, truths, seen, probability, stage.colours, draw)
         (total / rounds).backward()
         self._share()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
@@ -226,10 +228,15 @@ class Training:
     def _correct(
         said: list[prompts.Said],
         truths: list[npt.NDArray[np.float32]],
+        pictures: list[npt.NDArray[np.uint8]],
         probability: npt.NDArray[np.float32],
+        colours: float,
         draw: np.random.Generator,
     ) -> None:
-        for one, truth, answer in zip(said, truths, probability, strict=True):
+        for one, truth, picture, answer in zip(said, truths, pictures, probability, strict=True):
+            if colours and draw.random() < colours:
+                one.earlier(with_colours(_half(picture), answer))
+                continue
             prompts.correct(one, truth, answer, draw)
             luck = draw.random()
             if luck < 0.4:
@@ -302,6 +309,11 @@ class Training:
             optimizer.load_state_dict(state)
         self.step, self.seconds = int(held["step"]), float(held["seconds"])
         print(f"goes on from step {self.step}", flush=True)
+
+
+def _half(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    size = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _optimizers(network: Nano, settings: Settings) -> list[torch.optim.Optimizer]:

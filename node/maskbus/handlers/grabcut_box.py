@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from maskbus.handlers.grabcut_cut import I8, Bool, by_histograms, by_mixtures, separation
 from maskbus.handlers.grabcut_propose import Pointers
-from maskbus.handlers.grabcut_regions import F32, Pixels, WorkingImage
+from maskbus.handlers.grabcut_regions import WorkingImage
 from maskbus.handlers.grabcut_replay import tidy
 from maskbus.interfaces import Job
+from maskbus.models.colour_cut import I8, Bool, by_histograms, by_mixtures, separation
+from maskbus.models.colours import F32, Pixels
 
 NEAR = 0.3
 """How far round a box its nearer background goes, as a share of the square root of the box's area."""

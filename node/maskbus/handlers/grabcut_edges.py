@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.handlers.grabcut_regions import F32, WorkingImage
+from maskbus.handlers.grabcut_regions import WorkingImage
+from maskbus.models.colours import F32
 
 Bool = npt.NDArray[np.bool_]
 

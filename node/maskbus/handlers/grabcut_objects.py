@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 
 from maskbus.handlers.grabcut_box import cuts_in_box, trust_in_box
-from maskbus.handlers.grabcut_cut import I8, Bool, by_mixtures, separation
 from maskbus.handlers.grabcut_edges import to_full
 from maskbus.handlers.grabcut_propose import Pointers, box_cover, propose
-from maskbus.handlers.grabcut_regions import F32, WorkingImage
+from maskbus.handlers.grabcut_regions import WorkingImage
 from maskbus.handlers.grabcut_replay import MOST_STEPS, Clicks, added, pixel, taken_away, tidy
 from maskbus.interfaces import Job, Prompt
+from maskbus.models.colour_cut import I8, Bool, by_mixtures, separation
+from maskbus.models.colours import F32
 
 CLICK_REACH = 2
 """Half side of the square around a click that must follow it, pixels of the working copy."""

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.handlers.grabcut_regions import F32, WorkingImage, geodesic, per_region
+from maskbus.handlers.grabcut_regions import WorkingImage, geodesic, per_region
+from maskbus.models.colours import F32
 
 CLICK_RADII = (0.06, 0.09, 0.13, 0.2, 0.3)
 """Starting radii of a click's proposals, as a share of the square root of the picture's area."""

@@ -13,9 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
-I32 = npt.NDArray[np.int32]
-U8 = npt.NDArray[np.uint8]
+from maskbus.models.colours import F32, I32, U8, Pixels, to_lab
 
 WORKING_SIDE = 320
 """Longest side of the working copy, pixels."""
@@ -25,28 +23,6 @@ COLOUR_SIGMA = 4.0
 """How far apart two colours may be to count as alike, CIE Lab units."""
 SMOOTHING = 0.03
 """Weight of a region's own membership against its neighbours'; smaller smooths more."""
-AROUND = 3.0
-"""Standard deviation of the blur that takes the mean of a texture, pixels of the working copy."""
-LAB_BINS = (24, 32, 32)
-"""Bins of the colour histogram in L, a, b."""
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """Hold the colours of the working copy, or of a rectangle in it, as the cuts want them."""
-
-    small: U8
-    """(h, w, 3) BGR."""
-    contrast: U8
-    """(h, w, 2) along the two strongest colour directions."""
-    bins: I32
-    """(h, w) index into the colour histogram."""
-    broad: I32
-    """(h, w) the same of the colour around each pixel: of a texture, it is the mean."""
-
-    def crop(self, part: tuple[slice, slice]) -> Pixels:
-        """Return the rectangle `part`, rows and columns."""
-        return Pixels(np.ascontiguousarray(self.small[part]), self.contrast[part], self.bins[part], self.broad[part])
 
 
 @dataclass(frozen=True)
@@ -55,14 +31,8 @@ class WorkingImage:
 
     guide: U8
     """(H, W, 3) the picture itself, BGR: where its edges are at full resolution."""
-    small: U8
-    """(h, w, 3) working copy, BGR."""
-    contrast: U8
-    """(h, w, 2) the working copy along its two strongest colour directions."""
-    bins: I32
-    """(h, w) index into the colour histogram."""
-    broad: I32
-    """(h, w) the same of the colour around each pixel."""
+    pixels: Pixels
+    """The colours of the working copy."""
     labels: I32
     """(h, w) region of each pixel, 0…N-1."""
     area: F32
@@ -86,9 +56,9 @@ class WorkingImage:
         return sum(int(getattr(self, field.name).nbytes) for field in fields(self))
 
     @property
-    def pixels(self) -> Pixels:
-        """The whole working copy's colours."""
-        return Pixels(self.small, self.contrast, self.bins, self.broad)
+    def small(self) -> U8:
+        """(h, w, 3) working copy, BGR."""
+        return self.pixels.small
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -102,7 +72,8 @@ def prepare(bgr: U8) -> WorkingImage:
     scale = min(1.0, WORKING_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA) if scale < 1 else bgr.copy(), np.uint8)
-    lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_BGR2LAB), np.float32)
+    lab = to_lab(small)
+    pixels = Pixels.of(small, lab)
     blurred = np.asarray(cv2.GaussianBlur(lab, (0, 0), 1.0), np.float32)
     gradient = _gradient(blurred)
     labels = _watershed(blurred, gradient)
@@ -124,10 +95,7 @@ def prepare(bgr: U8) -> WorkingImage:
     neighbours, steps = _neighbour_table(first, second, step / 5 + edge + 0.1, count)
     return WorkingImage(
         guide=bgr.copy(),
-        small=small,
-        contrast=principal_colours(small),
-        bins=_histogram_bins(lab),
-        broad=_histogram_bins(np.asarray(cv2.GaussianBlur(lab, (0, 0), AROUND), np.float32)),
+        pixels=pixels,
         labels=labels,
         area=area,
         centre=np.stack([mean(columns), mean(rows)], axis=1),
@@ -238,20 +206,3 @@ def _smoother(first: I32, second: I32, weight: F32, area: F32) -> F32:
     own = SMOOTHING * area
     system[np.arange(count), np.arange(count)] = own - system.sum(axis=1)
     return np.asarray(np.linalg.inv(system) * own[None], np.float32)
-
-
-def principal_colours(small: U8) -> U8:
-    """Return (h, w, 2) uint8: `small`, (h, w, 3), along its two strongest colour directions."""
-    pixels = small.reshape(-1, 3).astype(np.float32)
-    pixels -= pixels.mean(axis=0)
-    _, axes = np.linalg.eigh(pixels.T @ pixels / len(pixels))
-    # 0.55 keeps the longest diagonal of the colour cube inside a byte.
-    projected = pixels @ axes[:, :0:-1] * 0.55 + 128
-    return np.asarray(np.clip(projected, 0, 255).astype(np.uint8).reshape(*small.shape[:2], 2), np.uint8)
-
-
-def _histogram_bins(lab: F32) -> I32:
-    bins = np.array(LAB_BINS, np.float32)
-    scaled = (lab + np.array([0, 64, 64], np.float32)) / np.array([100, 128, 128], np.float32) * bins
-    index = np.clip(scaled, 0, bins - 1).astype(np.int32)
-    return np.asarray((index[..., 0] * LAB_BINS[1] + index[..., 1]) * LAB_BINS[2] + index[..., 2], np.int32)

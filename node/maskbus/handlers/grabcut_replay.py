@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.handlers.grabcut_cut import I8, Bool
 from maskbus.handlers.grabcut_propose import Pointers
-from maskbus.handlers.grabcut_regions import F32
+from maskbus.models.colour_cut import I8, Bool
+from maskbus.models.colours import F32
 
 MOST_STEPS = 8
 """The most corrections made one by one; clicks that contradict the answer after these are obeyed to the pixel only."""

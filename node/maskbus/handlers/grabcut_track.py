@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from maskbus.handlers.grabcut_regions import U8
 from maskbus.handlers.grabcut_track_object import Followed, Voice, begin, follow, hide
 from maskbus.handlers.grabcut_track_said import Said
 from maskbus.handlers.grabcut_track_view import Bool, View, flow, look, shrink
@@ -25,6 +24,7 @@ from maskbus.interfaces import (
     TrackerOptions,
     check_tracker_prompt,
 )
+from maskbus.models.colours import U8
 
 
 @dataclass(frozen=True)

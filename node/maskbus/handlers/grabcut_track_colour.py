@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.handlers.grabcut_regions import F32, I32
 from maskbus.handlers.grabcut_track_place import Place
 from maskbus.handlers.grabcut_track_view import COLOURS, Part, View
+from maskbus.models.colours import F32, I32
 
 CELLS = 4
 """Cells along the width and the height of an object's rectangle."""

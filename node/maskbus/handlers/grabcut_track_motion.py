@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.handlers.grabcut_regions import F32
 from maskbus.handlers.grabcut_track_view import Bool, Part
+from maskbus.models.colours import F32
 
 Homography = npt.NDArray[np.float64]
 """(3, 3), from pixels of a frame to those of the one before."""

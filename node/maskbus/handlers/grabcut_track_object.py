@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 
 from maskbus.handlers import grabcut_track_motion as motion
-from maskbus.handlers.grabcut_cut import by_odds
-from maskbus.handlers.grabcut_regions import F32
 from maskbus.handlers.grabcut_track_colour import FORGET, Colours, bins_in, colours_of
 from maskbus.handlers.grabcut_track_place import Filter, Place, place_of, teach
 from maskbus.handlers.grabcut_track_view import Bool, Part, View, warp
+from maskbus.models.colour_cut import by_odds
+from maskbus.models.colours import F32
 
 CARRIED = 0.25
 """Log odds that the mask carried along gives for each pixel of distance to its edge, 4 at most."""

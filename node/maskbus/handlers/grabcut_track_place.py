@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.handlers.grabcut_regions import F32, U8
 from maskbus.handlers.grabcut_track_view import Part
+from maskbus.models.colours import F32, U8
 
 GRID = 64
 """Side of the window, its own pixels."""

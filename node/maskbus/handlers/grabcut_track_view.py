@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.handlers.grabcut_regions import F32, I32, U8, principal_colours
+from maskbus.models.colours import F32, I32, U8, principal_colours
 
 Bool = npt.NDArray[np.bool_]
 Part = tuple[slice, slice]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from maskbus.handlers.grabcut_regions import F32, U8
 from maskbus.handlers.grabcut_track_view import Part
+from maskbus.models.colours import F32, U8
 from maskbus.models.nano_map import CERTAIN, PromptMap
 from maskbus.models.nano_network import NanoNetwork
 from maskbus.models.nano_view import View, span

@@ -1,4 +1,4 @@
-"""Answer one prompt with the small network: a look at the whole photo, and a closer one at the object."""
+"""Answer one prompt with the small network: a look at the whole photo, a closer one at the object, and its colours."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from maskbus.interfaces import Prompt
+from maskbus.models.nano_colours import with_colours
 from maskbus.models.nano_map import CERTAIN, PromptMap
 from maskbus.models.nano_network import FloatArray, NanoNetwork
 from maskbus.models.nano_picture import NanoPicture
@@ -44,13 +45,18 @@ def answers(network: NanoNetwork, picture: NanoPicture, prompt: Prompt) -> list[
         view = closer(picture.whole, region(earlier > 0.5, picture.whole, prompt))
         logits, iou = _ask(network, picture, view, prompt, view.part(earlier, picture.whole, network.map_side))
         return [Answer(view, one, None, float(score)) for one, score in zip(logits, iou, strict=True)]
-    whole, iou = _ask(network, picture, picture.whole, prompt, None)
-    probability = _sigmoid(whole[0])
-    view = closer(picture.whole, region(probability > 0.5, picture.whole, prompt))
-    if view == picture.whole:
-        return [Answer(view, one, None, float(score)) for one, score in zip(whole, iou, strict=True)]
-    logits, iou = _ask(network, picture, view, prompt, view.part(probability, picture.whole, network.map_side))
-    return [Answer(view, one, whole[0], float(score)) for one, score in zip(logits, iou, strict=True)]
+    logits, iou = _ask(network, picture, picture.whole, prompt, None)
+    probability = _sigmoid(logits[0])
+    view, around = closer(picture.whole, region(probability > 0.5, picture.whole, prompt)), None
+    if view != picture.whole:
+        around = logits[0]
+        part = view.part(probability, picture.whole, network.map_side)
+        logits, iou = _ask(network, picture, view, prompt, part)
+    found = with_colours(view.square(picture.rgb, network.map_side), _sigmoid(logits[0]))
+    refined, believed = _ask(network, picture, view, prompt, found)
+    logits = np.concatenate([refined[:1], logits[1:]])
+    iou = np.concatenate([believed[:1], iou[1:]])
+    return [Answer(view, one, around, float(score)) for one, score in zip(logits, iou, strict=True)]
 
 
 def ask_point(network: NanoNetwork, picture: NanoPicture, point: FloatArray) -> tuple[FloatArray, FloatArray]:

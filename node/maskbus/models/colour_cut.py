@@ -1,4 +1,4 @@
-"""Cut the working copy pixel by pixel, with colour models that start from the regions' memberships.
+"""Cut a small picture pixel by pixel, with colour models that start from what is believed of each pixel.
 
 The cut is that of GrabCut (Rother et al. 2004; Boykov and Jolly 2001), solved by `cv2.grabCut`.
 """
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from maskbus.handlers.grabcut_regions import F32, I32, LAB_BINS, U8, Pixels
+from maskbus.models.colours import F32, I32, LAB_BINS, U8, Pixels
 
 Bool = npt.NDArray[np.bool_]
 I8 = npt.NDArray[np.int8]
