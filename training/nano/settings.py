@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 if sys.version_info >= (3, 11):
@@ -32,6 +33,10 @@ class Stage:
     """How likely a picture gets one, two, … answers, each but the first after a correction."""
     colours: float
     """How many of those corrections are no click, but what the picture's colours say of the answer before."""
+    average: float
+    """What remains of the averaged weights at each step."""
+    rate: float = 0.0
+    """Which part of the learning rates this stage begins with, to fall to nothing at its end; 0: they go on as before."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,8 @@ class Settings:
     muon_decay: float
     warm_steps: int
     decay_steps: int
-    """How many of the last steps the learning rate falls to nothing in."""
+    """How many steps the learning rate falls to nothing in, before the first stage that has a rate of its own."""
     weight_decay: float
-    average: float
-    """What remains of the averaged weights at each step."""
     paste: float
     """How many of the pictures have an object of another photo pasted in."""
     workers: int
@@ -80,11 +83,26 @@ class Settings:
 
     def stage(self, step: int) -> Stage:
         """Return the stage of a step, which counts from the first of all."""
+        return self._place(step)[0]
+
+    def part(self, step: int) -> float:
+        """Return which part of its learning rates a step has."""
+        stage, end = self._place(step)
+        if stage.rate:
+            return stage.rate * (end - step) / stage.steps
+        warm = min((step + 1) / self.warm_steps, 1.0)
+        # Where the rates that go on from stage to stage end.
+        last = sum(stage.steps for stage in takewhile(lambda stage: not stage.rate, self.stages))
+        return warm * min(max((last - step) / self.decay_steps, 0.0), 1.0)
+
+    def _place(self, step: int) -> tuple[Stage, int]:
+        """Return the stage of a step, and the first step after it."""
+        end = 0
         for stage in self.stages:
-            if step < stage.steps:
-                return stage
-            step -= stage.steps
-        return self.stages[-1]
+            end += stage.steps
+            if step < end:
+                break
+        return stage, end
 
 
 def read(path: Path) -> Settings:

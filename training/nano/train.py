@@ -197,7 +197,7 @@ class Training:
         self.network.train()
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = group["most"] * self._part(step)
+                group["lr"] = group["most"] * settings.part(step)
         index = torch.tensor(of, device=self.device)
         total = torch.zeros((), device=self.device)
         first_iou = 0.0
@@ -255,15 +255,8 @@ class Training:
         for old, new in zip(gradients, torch._utils._unflatten_dense_tensors(flat, gradients), strict=True):
             old.copy_(new)
 
-    def _part(self, step: int) -> float:
-        """Return which part of its learning rates a step has."""
-        settings = self.settings
-        warm = min((step + 1) / settings.warm_steps, 1.0)
-        left = (settings.steps - step) / settings.decay_steps
-        return warm * min(max(left, 0.0), 1.0)
-
     def _average(self, step: int) -> None:
-        keep = min(self.settings.average, (step + 1) / (step + 20))
+        keep = min(self.settings.stage(step).average, (step + 1) / (step + 20))
         with torch.no_grad():
             for mean, now in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
                 if mean.dtype.is_floating_point:

@@ -27,6 +27,15 @@ def test_each_step_has_its_stage() -> None:
     assert (settings.steps, settings.size) == (5, 128)
 
 
+def test_learning_rates_rise_stay_fall_and_begin_again_where_a_stage_says_so() -> None:
+    settings = read(SETTINGS)
+    one = replace(settings.stages[0], rate=0.0)
+    stages = (replace(one, steps=6), replace(one, steps=4), replace(one, steps=2, rate=0.5))
+    settings = replace(settings, stages=stages, warm_steps=2, decay_steps=5)
+    found = [settings.part(step) for step in range(12)]
+    assert found == pytest.approx([0.5, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2, 0.5, 0.25])
+
+
 def test_a_setting_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text("lucky = 1\n" + SETTINGS.read_text())
     with pytest.raises(TypeError, match="lucky"):
