@@ -36,7 +36,7 @@ class Stage:
     average: float
     """What remains of the averaged weights at each step."""
     rate: float = 0.0
-    """Which part of the learning rates this stage begins with, to fall to nothing at its end; 0: they go on as before."""
+    """Which part of the learning rates it begins with, to fall to nothing at its end; 0: they go on as before."""
 
 
 @dataclass(frozen=True)
