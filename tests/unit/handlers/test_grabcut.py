@@ -342,7 +342,8 @@ def test_nothing_given_is_written_and_nothing_borrowed_is_kept(handler: GrabCutH
 def test_nbytes_counts_at_least_the_picture(handler: GrabCutHandler) -> None:
     rgb, _ = scene(500, 700)
     embedding = handler.embed([Image(rgb)], FakeJob())[0]
-    held = [value for value in vars(embedding).values() if isinstance(value, np.ndarray)]
+    kept = [*vars(embedding).values(), *vars(embedding.pixels).values()]
+    held = [value for value in kept if isinstance(value, np.ndarray)]
     assert embedding.nbytes == sum(value.nbytes for value in held)
     assert embedding.nbytes > rgb.nbytes
     # An array that is a view would hold more than it counts.
