@@ -23,6 +23,7 @@ from torch.multiprocessing.spawn import spawn
 
 from maskbus.models.nano_colours import with_colours
 from maskbus.models.nano_map import CERTAIN
+from maskbus.models.nano_view import View as Seen
 from training.nano import prompts
 from training.nano.compare import compare
 from training.nano.losses import loss
@@ -235,7 +236,7 @@ class Training:
     ) -> None:
         for one, truth, picture, answer in zip(said, truths, pictures, probability, strict=True):
             if colours and draw.random() < colours:
-                one.earlier(with_colours(_half(picture), answer))
+                one.earlier(with_colours(Seen(0, 0, *picture.shape[1::-1]).square(picture, len(answer)), answer))
                 continue
             prompts.correct(one, truth, answer, draw)
             luck = draw.random()
@@ -302,11 +303,6 @@ class Training:
             optimizer.load_state_dict(state)
         self.step, self.seconds = int(held["step"]), float(held["seconds"])
         print(f"goes on from step {self.step}", flush=True)
-
-
-def _half(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    size = (pixels.shape[1] // 2, pixels.shape[0] // 2)
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _optimizers(network: Nano, settings: Settings) -> list[torch.optim.Optimizer]:

@@ -69,6 +69,8 @@ class NanoHandler(Handler, GridDecoder):
         self._network = NanoNetwork(runtime=str(context.options.get("runtime", "auto")), threads=context.threads)
         if context.threads > 0:
             cv2.setNumThreads(context.threads)
+        # OpenCV makes its tables of Lab when they are first needed, which takes a tenth of a second.
+        cv2.cvtColor(np.zeros((1, 1, 3), np.float32), cv2.COLOR_BGR2LAB)
 
     @classmethod
     def availability(cls, context: LoadContext) -> Availability:
