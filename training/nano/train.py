@@ -59,7 +59,7 @@ def main() -> int:
     checkpoint = flags.out / CHECKPOINT
     try:
         if checkpoint.exists() and not flags.fresh:
-            _held(checkpoint)
+            _held(checkpoint, settings)
     except BadCheckpoint as error:
         print(f"train-nano: {error} --fresh begins anew.", file=sys.stderr)
         return 1
@@ -79,15 +79,23 @@ class BadCheckpoint(Exception):
     """Say that a checkpoint cannot be gone on from."""
 
 
-def _held(checkpoint: Path, device: torch.device | None = None) -> dict[str, Any]:
-    """Return what a checkpoint holds. Raises `BadCheckpoint`."""
+def _held(checkpoint: Path, settings: Settings, device: torch.device | None = None) -> dict[str, Any]:
+    """Return what a checkpoint of these settings' network holds. Raises `BadCheckpoint`."""
     try:
         held = torch.load(checkpoint, map_location=device or "cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
         held = None
     if not isinstance(held, dict) or not {"network", "average", "optimizers", "step", "seconds"} <= held.keys():
         raise BadCheckpoint(f"{checkpoint} is damaged, or no checkpoint of a training.")
+    with torch.device("meta"):
+        wanted = Nano(Widths(*settings.widths)).state_dict()
+    if _shapes(held["network"]) != _shapes(wanted):
+        raise BadCheckpoint(f"{checkpoint} is of another network than that of the settings.")
     return held
+
+
+def _shapes(state: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: weight.shape for name, weight in state.items()}
 
 
 def _work(
@@ -296,7 +304,7 @@ class Training:
         part.replace(self._checkpoint)
 
     def _resume(self) -> None:
-        held = _held(self._checkpoint, self.device)
+        held = _held(self._checkpoint, self.settings, self.device)
         self.network.load_state_dict(held["network"])
         self.average.load_state_dict(held["average"])
         for optimizer, state in zip(self.optimizers, held["optimizers"], strict=True):

@@ -90,6 +90,19 @@ def test_a_damaged_checkpoint_is_named(
     )
 
 
+def test_a_checkpoint_of_another_network_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(tmp_path / "out", 1)
+    nano_training.write(tmp_path, nano_training.photos(1))
+    monkeypatch.setattr("sys.argv", ["train", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert train.main() == 1
+    assert capsys.readouterr().err == (
+        f"train-nano: {tmp_path / 'out' / 'checkpoint.pt'} is of another network than that of the settings. "
+        "--fresh begins anew.\n"
+    )
+
+
 def test_an_interruption_leaves_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
