@@ -6,13 +6,12 @@ It takes the photo that comes with scikit-image, and the model without weights: 
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from maskbus.cli import own_node
+from maskbus.cli.demo import coffee
 from maskbus.cli.demo_pictures import Panel, strip
 from maskbus_client import Client
 from maskbus_client.masks import Mask
@@ -31,7 +30,7 @@ INK = (20, 20, 20)
 
 def main(path: str) -> None:
     """Write the picture."""
-    photo = np.asarray(Image.open(_coffee()).convert("RGB"))
+    photo = np.asarray(Image.open(coffee()).convert("RGB"))
     panels = []
     with own_node.running("grabcut") as ready, Client(ready.endpoints[0], deadline=300) as client:
         for caption, post in STEPS.items():
@@ -39,13 +38,6 @@ def main(path: str) -> None:
             painted = overlay.paint(photo, mask.to_array()[None])
             panels.append(Panel(caption, caption, _with_corners(painted, mask) if "max_error" in post else painted))
     strip(panels).save(path, optimize=True)
-
-
-def _coffee() -> Path:
-    found = find_spec("skimage")
-    if found is None or found.origin is None:
-        sys.exit("The photo comes with scikit-image: pip install 'maskbus[demo]'")
-    return Path(found.origin).parent / "data" / "coffee.png"
 
 
 def _with_corners(painted: np.ndarray, mask: Mask) -> np.ndarray:

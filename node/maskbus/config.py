@@ -59,7 +59,10 @@ class RouteConfig(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     """What part of the time that is left a model may take; left out: what is left is shared out evenly."""
 
 
-AUTO = RouteConfig(models=["fastsam", "sam2.1-hiera-base-plus", "mobile-sam", "grabcut", "text"])
+DEFAULT_MODEL = "nano"
+"""What answers where nothing is configured: it needs no download."""
+
+AUTO = RouteConfig(models=["fastsam", "sam2.1-hiera-base-plus", "mobile-sam", "nano", "grabcut", "text"])
 """The route `auto`, where the configuration has none of that name."""
 
 
@@ -82,7 +85,7 @@ class Config(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     """Whether endpoints that other machines can reach may be bound without CURVE. Nobody is authenticated there."""
     models: list[str] = []
     """Models to offer; empty: every one that is installed and offered by default."""
-    default_model: str = "grabcut"
+    default_model: str = DEFAULT_MODEL
     """Model, or route, for requests that name none; left out where others are offered: the first of `models`."""
     text_model: str = "text"
     """Model for requests that name none and have a text; where it is not offered, the default model."""

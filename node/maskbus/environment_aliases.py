@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final
 
-from maskbus.config import AUTO, ConfigError
+from maskbus.config import AUTO, DEFAULT_MODEL, ConfigError
 from maskbus_wire.requests import PostProcessing
 
 _SAM_FILES: Final = (
@@ -82,7 +82,9 @@ def completed(environment: Mapping[str, str]) -> dict[str, str]:
     return {**USUAL, **{name: text for name, text in environment.items() if text.strip() or name not in USUAL}}
 
 
-def of_node(environment: Mapping[str, str], *, offered: Sequence[str] = (), default_model: str = "grabcut") -> Aliases:
+def of_node(
+    environment: Mapping[str, str], *, offered: Sequence[str] = (), default_model: str = DEFAULT_MODEL
+) -> Aliases:
     """Return what the variables say of a node.
 
     Args:

@@ -82,7 +82,8 @@ def serving(*flags: str, log: Path | None = None) -> Iterator[Node]:
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    with serving("--model", "echo", "--model", "grabcut", "--log-level", "warning") as served:
+    offered = ("--model", "echo", "--model", "grabcut", "--default-model", "grabcut")
+    with serving(*offered, "--log-level", "warning") as served:
         yield served
 
 
@@ -357,7 +358,7 @@ def test_doctor_sees_the_node(node: Node, monkeypatch: pytest.MonkeyPatch, capfd
     assert main(["doctor", "--json"]) == 0
     findings = {finding["name"]: finding for finding in json.loads(capfd.readouterr().out)["findings"]}
     assert findings[node.endpoint]["state"] == "ok"
-    assert findings["grabcut (default)"]["state"] == "ok"
+    assert findings["nano (default)"]["state"] == "ok"
 
 
 # -- the live screen -----------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def test_the_first_of_the_models_that_are_named_is_the_default():
     effective = load(environment=EMPTY, flags={"models": ["mobile-sam", "echo"]})
     assert effective.config.default_model == "mobile-sam"
     assert effective.origin["default_model"] == "flag"
-    assert load(environment=EMPTY, flags={"models": ["echo", "grabcut"]}).config.default_model == "grabcut"
+    assert load(environment=EMPTY, flags={"models": ["echo", "nano"]}).config.default_model == "nano"
     named = {"models": ["mobile-sam"], "default_model": "echo"}
     assert load(environment=EMPTY, flags=named).config.default_model == "echo"
 

@@ -29,7 +29,7 @@ def test_what_is_usual_where_nothing_is_set():
     assert (found.post.max_contours, found.post.smooth, found.box_nms_thresh) == (3, SMOOTHED.smooth, 0.8)
     assert values(**usual) == {
         "cache_ttl_s": 3600.0,
-        "model": {"fastsam": {"options": {"conf": 0.4, "iou": 0.8}}, "grabcut": {"devices": ["cpu", "cpu"]}},
+        "model": {"fastsam": {"options": {"conf": 0.4, "iou": 0.8}}, "nano": {"devices": ["cpu", "cpu"]}},
     }
 
 
@@ -86,13 +86,13 @@ def test_fastsam():
 
 
 def test_workers_are_those_of_the_models_that_are_named():
-    assert values(MAX_WORKERS="3")["model"] == {"grabcut": {"devices": ["cpu"] * 3}}
+    assert values(MAX_WORKERS="3")["model"] == {"nano": {"devices": ["cpu"] * 3}}
     assert of_node({"MAX_WORKERS": "2"}, default_model="echo").values["model"][0] == {"echo": {"devices": ["cpu"] * 2}}
     found = values(MAX_WORKERS="2", SAM_MODEL_PATH="/w/mobile_sam.pt", FASTSAM_MODEL_PATH="/w/f.onnx")["model"]
     assert set(found) == {"mobile-sam", "fastsam"}
     assert all(table["devices"] == ["cpu", "cpu"] for table in found.values())
     assert found["mobile-sam"]["options"] == {"weights": "/w/mobile_sam.pt"}
-    assert of_node({"MAX_WORKERS": "2"}).taken[-1].endswith("grabcut has 2 worker processes.")
+    assert of_node({"MAX_WORKERS": "2"}).taken[-1].endswith("nano has 2 worker processes.")
     both = of_node({"MAX_WORKERS": "2", "SAM_MODEL_PATH": "mobile_sam.pt", "FASTSAM_MODEL_PATH": "f.onnx"})
     assert both.taken[-1].endswith("mobile-sam and fastsam have 2 worker processes.")
 

@@ -110,7 +110,7 @@ def _serve(commands: Any) -> None:
         "One line on stdout says when it listens, and where; the log goes to stderr. A first signal lets requests in "
         "flight finish, a second one ends the node at once. The exit code is 0 after a clean stop.",
         "maskbus serve\n"
-        "maskbus serve --bind tcp://127.0.0.1:8000 --publish tcp://127.0.0.1:8001 --model grabcut\n"
+        "maskbus serve --bind tcp://127.0.0.1:8000 --publish tcp://127.0.0.1:8001 --model nano\n"
         "maskbus serve --model mobile-sam --pull\n"
         "maskbus serve --http 127.0.0.1:5000\n"
         "maskbus serve --config node.toml --queue-length 8",
@@ -140,7 +140,7 @@ def _child(commands: Any) -> None:
         "run a node for the program that starts it, in shared memory",
         "For programs, not for people: one line of JSON on stdout says where the mapping is, requests and replies go "
         "through it, and the node ends with the program. No port is open to others. The log goes to stderr.",
-        "maskbus child --model grabcut\nmaskbus child --mapping 128MiB --deadline-ms 5000",
+        "maskbus child --model nano\nmaskbus child --mapping 128MiB --deadline-ms 5000",
     )
     parser.add_argument(
         "--mapping",
@@ -364,7 +364,7 @@ def _replay(commands: Any) -> None:
         "Subscribers get the messages as they were recorded, byte for byte. docs/recording.md says more.",
         "maskbus replay run.mcap --info\n"
         "maskbus replay run.mcap --bind tcp://127.0.0.1:7721 --rate 2\n"
-        "maskbus replay run.mcap --to-node --model grabcut --point 320,240",
+        "maskbus replay run.mcap --to-node --model nano --point 320,240",
     )
     recording_flags.add_replay(parser)
 

@@ -52,4 +52,4 @@ def test_the_strip_holds_all_of_them(panel: Panel) -> None:
 def test_without_scikit_image_the_demo_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(CommandFailed, match=r"maskbus\[demo\].*--photo"):
-        demo._coffee()
+        demo.coffee()

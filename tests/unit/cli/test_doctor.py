@@ -44,7 +44,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Catalo
     def install(found: Catalogue) -> None:
         monkeypatch.setattr(catalogue, "read", lambda config, *, everything: found)
 
-    install(Catalogue({"grabcut": card("grabcut")}))
+    install(Catalogue({"nano": card("nano")}))
     return install
 
 
@@ -59,7 +59,7 @@ def report(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, di
 def test_a_machine_in_order(capsys: pytest.CaptureFixture[str]) -> None:
     code, found = report(capsys)
     assert code == 0
-    assert found["grabcut (default)"]["state"] == "ok"
+    assert found["nano (default)"]["state"] == "ok"
     assert found["torch"]["state"] == "note"
     assert "libzmq" in found["pyzmq"]["words"]
     assert "free" in found["shared memory"]["words"]
@@ -72,7 +72,7 @@ def test_a_machine_in_order(capsys: pytest.CaptureFixture[str]) -> None:
 def test_it_reads_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     text = capsys.readouterr().out
-    assert "✓ grabcut (default)" in text
+    assert "✓ nano (default)" in text
     assert "· torch" in text
     assert text.endswith("The default model can run.\n")
     assert "\x1b" not in text  # colours are for terminals
@@ -81,10 +81,10 @@ def test_it_reads_well(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_default_model_that_cannot_run_is_a_failure(
     healthy: Callable[[Catalogue], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    healthy(Catalogue({"grabcut": card("grabcut", ready=False, missing="Its weights: run this.")}))
+    healthy(Catalogue({"nano": card("nano", ready=False, missing="Its weights: run this.")}))
     code, found = report(capsys)
     assert code == 1
-    assert "Its weights: run this." in found["grabcut (default)"]["words"]
+    assert "Its weights: run this." in found["nano (default)"]["words"]
 
 
 def test_another_model_that_cannot_run_is_not(
@@ -92,7 +92,7 @@ def test_another_model_that_cannot_run_is_not(
 ) -> None:
     big = card("big", ready=False, missing="torch.")
     hidden = card("hidden", offered=False)
-    models = {"grabcut": card("grabcut"), "big": big, "hidden": hidden}
+    models = {"nano": card("nano"), "big": big, "hidden": hidden}
     healthy(Catalogue(models, {"plugin": "ImportError: no"}))
     code, found = report(capsys)
     assert code == 0
@@ -108,14 +108,14 @@ def test_another_model_that_cannot_run_is_not(
     assert "ImportError: no" in found["plugin"]["words"]
 
 
-@pytest.mark.parametrize("found", [Catalogue({}), Catalogue({}, {"grabcut": "SyntaxError"})])
+@pytest.mark.parametrize("found", [Catalogue({}), Catalogue({}, {"nano": "SyntaxError"})])
 def test_a_default_model_that_is_missing_or_broken_is_a_failure(
     healthy: Callable[[Catalogue], None], found: Catalogue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     healthy(found)
     code, findings = report(capsys)
     assert code == 1
-    assert findings["grabcut"]["needed"]
+    assert findings["nano"]["needed"]
 
 
 @pytest.mark.usefixtures("healthy")
@@ -173,9 +173,9 @@ def test_licences_are_named_and_those_that_reach_further_stand_out(
 ) -> None:
     mixed = card("fastsam", licence="Apache-2.0 AND AGPL-3.0-only")
     away = card("away", licence="AGPL-3.0-only", ready=False, missing="no weights")
-    healthy(Catalogue({"grabcut": card("grabcut"), "fastsam": mixed, "away": away}))
+    healthy(Catalogue({"nano": card("nano"), "fastsam": mixed, "away": away}))
     _, found = report(capsys)
-    assert found["grabcut (default)"]["words"].endswith("licence: Apache-2.0")
+    assert found["nano (default)"]["words"].endswith("licence: Apache-2.0")
     assert found["fastsam"]["words"].endswith("licence: Apache-2.0 AND AGPL-3.0-only (copyleft)")
     assert found["away"]["words"] == "cannot run: no weights; licence: AGPL-3.0-only (copyleft)"
 

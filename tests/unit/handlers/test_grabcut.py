@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("cv2")
 
+from maskbus.contract import FreeJob
 from maskbus.handlers.grabcut import GrabCutHandler
 from maskbus.interfaces import (
     BadPrompt,
@@ -22,19 +23,7 @@ from maskbus.interfaces import (
     Prompt,
     UnsupportedPrompt,
 )
-
-
-class FakeJob:
-    def __init__(self, checks: int = 10**9) -> None:
-        self.left = checks
-
-    def check(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise JobAborted("cancelled")
-
-    def remaining(self) -> float:
-        return 60.0
+from support.cancelled_after import CancelledAfter
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +66,8 @@ def box_of(truth: np.ndarray) -> tuple[float, float, float, float]:
 def ask(
     handler: GrabCutHandler, pixels: np.ndarray, prompt: Prompt, order: str = "rgb", multimask: bool = False
 ) -> Masks:
-    embedding = handler.embed([Image(pixels, order)], FakeJob())[0]
-    masks = handler.decode(embedding, prompt, DecodeOptions(multimask=multimask), FakeJob())
+    embedding = handler.embed([Image(pixels, order)], FreeJob())[0]
+    masks = handler.decode(embedding, prompt, DecodeOptions(multimask=multimask), FreeJob())
     assert_sane(masks, pixels)
     return masks
 
@@ -196,7 +185,7 @@ def blurred_noise(seed: int) -> np.ndarray:
 def test_each_click_changes_the_answer_its_own_way_only(handler: GrabCutHandler, seed: int, start: str) -> None:
     rgb = blurred_noise(seed)
     random = np.random.default_rng(seed)
-    embedding = handler.embed([Image(rgb)], FakeJob())[0]
+    embedding = handler.embed([Image(rgb)], FreeJob())[0]
     points = np.column_stack([random.integers(0, 220, 7), random.integers(0, 150, 7)]).astype(np.float32)
     labels = np.array([1, 0, 0, 1, 0, 1, 0], np.int8)
     box = np.array([[0, 0, 219, 149]], np.float32) if start == "box" else np.zeros((0, 4), np.float32)
@@ -204,7 +193,7 @@ def test_each_click_changes_the_answer_its_own_way_only(handler: GrabCutHandler,
     for count in range(1, len(points) + 1):
         mask = before if start == "mask" else None
         prompt = Prompt(points=points[:count], labels=labels[:count], boxes=box, mask=mask)
-        after = handler.decode(embedding, prompt, DecodeOptions(), FakeJob()).masks[0]
+        after = handler.decode(embedding, prompt, DecodeOptions(), FreeJob()).masks[0]
         if before is not None:
             changed = before & ~after if labels[count - 1] else after & ~before
             assert not changed.any(), count
@@ -231,15 +220,15 @@ def test_a_click_that_is_obeyed_already_changes_nothing(handler: GrabCutHandler)
 
 def test_many_clicks_take_no_more_steps_than_some(handler: GrabCutHandler) -> None:
     rgb = blurred_noise(2)
-    embedding = handler.embed([Image(rgb)], FakeJob())[0]
+    embedding = handler.embed([Image(rgb)], FreeJob())[0]
     random = np.random.default_rng(0)
-    job = FakeJob(100)
+    job = CancelledAfter(100)
     points = np.column_stack([random.integers(0, 220, 200), random.integers(0, 150, 200)]).astype(np.float32)
     labels = np.arange(1, 201, dtype=np.int8) % 2
     handler.decode(embedding, Prompt(points=points, labels=labels), DecodeOptions(), job)
     assert job.left > 80
     with pytest.raises(JobAborted):
-        handler.decode(embedding, Prompt(points=points, labels=labels), DecodeOptions(), FakeJob(5))
+        handler.decode(embedding, Prompt(points=points, labels=labels), DecodeOptions(), CancelledAfter(5))
 
 
 def test_a_box_gets_a_mask_even_where_colours_tell_nothing(handler: GrabCutHandler) -> None:
@@ -332,16 +321,16 @@ def test_nothing_given_is_written_and_nothing_borrowed_is_kept(handler: GrabCutH
         for array in (prompt.points, prompt.labels, prompt.mask):
             assert array is not None
             array.flags.writeable = False
-        embedding = handler.embed([Image(shared, order)], FakeJob())[0]
-        before = handler.decode(embedding, prompt, DecodeOptions(), FakeJob()).masks
+        embedding = handler.embed([Image(shared, order)], FreeJob())[0]
+        before = handler.decode(embedding, prompt, DecodeOptions(), FreeJob()).masks
         shared.flags.writeable = True
         shared[:] = 255 - shared
-        assert np.array_equal(handler.decode(embedding, prompt, DecodeOptions(), FakeJob()).masks, before)
+        assert np.array_equal(handler.decode(embedding, prompt, DecodeOptions(), FreeJob()).masks, before)
 
 
 def test_nbytes_counts_at_least_the_picture(handler: GrabCutHandler) -> None:
     rgb, _ = scene(500, 700)
-    embedding = handler.embed([Image(rgb)], FakeJob())[0]
+    embedding = handler.embed([Image(rgb)], FreeJob())[0]
     kept = [*vars(embedding).values(), *vars(embedding.pixels).values()]
     held = [value for value in kept if isinstance(value, np.ndarray)]
     assert embedding.nbytes == sum(value.nbytes for value in held)
@@ -353,9 +342,9 @@ def test_nbytes_counts_at_least_the_picture(handler: GrabCutHandler) -> None:
 def test_several_images_at_once(handler: GrabCutHandler) -> None:
     first, truth = scene()
     second, other = scene(360, 240)
-    embeddings = handler.embed([Image(first), Image(second)], FakeJob())
+    embeddings = handler.embed([Image(first), Image(second)], FreeJob())
     for embedding, target in zip(embeddings, (truth, other), strict=True):
-        masks = handler.decode(embedding, boxes(box_of(target)), DecodeOptions(), FakeJob())
+        masks = handler.decode(embedding, boxes(box_of(target)), DecodeOptions(), FreeJob())
         assert iou(masks.masks[0], target) > 0.93
 
 
@@ -373,11 +362,11 @@ def test_prompts_it_cannot_use_are_refused(handler: GrabCutHandler) -> None:
 def test_a_cancelled_job_stops(handler: GrabCutHandler) -> None:
     rgb, truth = scene(60, 90)
     with pytest.raises(JobAborted):
-        handler.embed([Image(rgb)], FakeJob(0))
-    embedding = handler.embed([Image(rgb)], FakeJob())[0]
+        handler.embed([Image(rgb)], CancelledAfter(0))
+    embedding = handler.embed([Image(rgb)], FreeJob())[0]
     for allowed in (0, 1, 2):
         with pytest.raises(JobAborted):
-            handler.decode(embedding, boxes(box_of(truth)), DecodeOptions(), FakeJob(allowed))
+            handler.decode(embedding, boxes(box_of(truth)), DecodeOptions(), CancelledAfter(allowed))
 
 
 ODD_SHAPES = [(1, 1), (1, 2), (2, 1), (2, 2), (3, 5), (1, 8000), (8000, 1), (7, 900), (11, 11)]
@@ -393,7 +382,7 @@ def test_odd_pictures_get_sane_answers(handler: GrabCutHandler, shape: tuple[int
     if kind == "grey":
         pixels = np.ascontiguousarray(pixels[..., 0])
     order = "mono" if kind == "grey" else "rgb"
-    embedding = handler.embed([Image(pixels, order)], FakeJob())[0]
+    embedding = handler.embed([Image(pixels, order)], FreeJob())[0]
     right, bottom = width - 1.0, height - 1.0
     corner = (right, bottom, 1)
     everything = np.ones(shape, np.bool_)
@@ -410,7 +399,7 @@ def test_odd_pictures_get_sane_answers(handler: GrabCutHandler, shape: tuple[int
         clicks(corner, boxes=np.array([[0, 0, max(right / 2, 0.5), max(bottom / 2, 0.5)]], np.float32)),
     ]
     for prompt in prompts:
-        masks = handler.decode(embedding, prompt, DecodeOptions(multimask=True), FakeJob())
+        masks = handler.decode(embedding, prompt, DecodeOptions(multimask=True), FreeJob())
         assert_sane(masks, pixels)
         assert len(masks) >= 1
         contradictory = len(np.unique(prompt.points, axis=0)) < len(prompt.points)
@@ -434,7 +423,7 @@ def test_a_box_of_one_pixel_and_one_of_everything(handler: GrabCutHandler) -> No
 def test_random_prompts_never_fail_otherwise(handler: GrabCutHandler) -> None:
     random = np.random.default_rng(5)
     rgb, truth = scene(90, 130)
-    embedding = handler.embed([Image(rgb)], FakeJob())[0]
+    embedding = handler.embed([Image(rgb)], FreeJob())[0]
     for _ in range(25):
         count = int(random.integers(0, 6))
         points = random.random((count, 2)).astype(np.float32) * np.float32([129, 89])
@@ -446,7 +435,7 @@ def test_random_prompts_never_fail_otherwise(handler: GrabCutHandler) -> None:
             mask=np.roll(truth, 20, 1) if random.random() < 0.4 else None,
         )
         try:
-            assert_sane(handler.decode(embedding, prompt, DecodeOptions(multimask=True), FakeJob()), rgb)
+            assert_sane(handler.decode(embedding, prompt, DecodeOptions(multimask=True), FreeJob()), rgb)
         except HandlerError:
             continue
 

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("cv2")
 
-from maskbus.contract import HandlerContract
+from maskbus.contract import FreeJob, HandlerContract
 from maskbus.handlers.nano import NanoHandler
 from maskbus.interfaces import (
     BadPrompt,
@@ -23,21 +23,9 @@ from maskbus.interfaces import (
 from maskbus.models import nano_answer, nano_region
 from maskbus.models.nano_map import PromptMap
 from maskbus.models.nano_view import View
+from support.cancelled_after import CancelledAfter
 
 SEED = 20261122
-
-
-class FakeJob:
-    def __init__(self, checks: int = 10**9) -> None:
-        self.left = checks
-
-    def check(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise JobAborted("cancelled")
-
-    def remaining(self) -> float:
-        return 60.0
 
 
 class TestNano(HandlerContract):
@@ -57,8 +45,8 @@ def noise(*shape: int) -> np.ndarray:
 
 def ask(handler: NanoHandler, pixels: np.ndarray, prompt: Prompt, **options: bool) -> Masks:
     order = "rgb" if pixels.ndim == 3 else "mono"
-    (embedding,) = handler.embed([Image(pixels, order)], FakeJob())
-    return handler.decode(embedding, prompt, DecodeOptions(**options), FakeJob())
+    (embedding,) = handler.embed([Image(pixels, order)], FreeJob())
+    return handler.decode(embedding, prompt, DecodeOptions(**options), FreeJob())
 
 
 def clicks(*points: tuple[float, float, int]) -> Prompt:
@@ -129,34 +117,34 @@ def test_what_it_does_not_take(handler: NanoHandler) -> None:
 
 
 def test_a_cancelled_job_leaves_the_embedding_usable(handler: NanoHandler) -> None:
-    (embedding,) = handler.embed([Image(noise(60, 80, 3))], FakeJob())
-    before = handler.decode(embedding, clicks((40, 30, 1)), DecodeOptions(), FakeJob())
+    (embedding,) = handler.embed([Image(noise(60, 80, 3))], FreeJob())
+    before = handler.decode(embedding, clicks((40, 30, 1)), DecodeOptions(), FreeJob())
     with pytest.raises(JobAborted):
-        handler.decode(embedding, clicks((40, 30, 1)), DecodeOptions(), FakeJob(0))
-    after = handler.decode(embedding, clicks((40, 30, 1)), DecodeOptions(), FakeJob())
+        handler.decode(embedding, clicks((40, 30, 1)), DecodeOptions(), CancelledAfter(0))
+    after = handler.decode(embedding, clicks((40, 30, 1)), DecodeOptions(), FreeJob())
     assert (after.masks == before.masks).all()
 
 
 def test_an_embedding_holds_what_it_says_however_many_places_are_asked_about(handler: NanoHandler) -> None:
     pixels = noise(400, 400, 3)
-    (embedding,) = handler.embed([Image(pixels)], FakeJob())
+    (embedding,) = handler.embed([Image(pixels)], FreeJob())
     before = embedding.nbytes
     pixels[:] = 0
     assert embedding.rgb.any(), "the pixels are a copy: the slot they came in is used again"
     for at in range(20, 400, 40):
         box = np.array([[at - 10, at - 10, at + 10, at + 10]], np.float32)
-        handler.decode(embedding, Prompt(boxes=box), DecodeOptions(), FakeJob())
+        handler.decode(embedding, Prompt(boxes=box), DecodeOptions(), FreeJob())
         maps = [*embedding.maps(embedding.whole), *(one for view in embedding.closer for one in embedding.maps(view))]
         assert embedding.nbytes == before >= embedding.rgb.nbytes + sum(one.nbytes for one in maps)
 
 
 def test_a_point_of_a_grid_is_a_click_without_a_closer_look(handler: NanoHandler) -> None:
-    (embedding,) = handler.embed([Image(noise(60, 80, 3))], FakeJob())
+    (embedding,) = handler.embed([Image(noise(60, 80, 3))], FreeJob())
     points = np.array([[10, 10], [40, 30]], np.float32)
-    found = handler.decode_grid(embedding, points, 0.0, FakeJob())
+    found = handler.decode_grid(embedding, points, 0.0, FreeJob())
     assert found.points.tolist() == [0, 0, 0, 1, 1, 1]
     assert handler.upscale(embedding, found.logits[0]).shape == (60, 80)
-    assert len(handler.decode_grid(embedding, points, 1.0, FakeJob()).logits) == 0
+    assert len(handler.decode_grid(embedding, points, 1.0, FreeJob()).logits) == 0
 
 
 def test_a_closer_view_holds_its_region_and_stays_where_it_is() -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from maskbus.config import AUTO
 from maskbus.node import trials
 from maskbus.results import MemoryStore
 from maskbus_wire import prompts, replies, requests
@@ -308,11 +309,7 @@ class Walk:
 
     def models(self, request):
         if request.route is not None:
-            return (
-                request.route.models
-                or WAYS.get(request.model, {}).get("models")
-                or ["fastsam", "sam2.1-hiera-base-plus", "mobile-sam", "grabcut", "text"]
-            )
+            return request.route.models or WAYS.get(request.model, {}).get("models") or AUTO.models
         if request.model in (A, B, C, D, ""):
             return []
         return self.models(requests.Embed(image=request.image, model=request.model, route=requests.Route()))
