@@ -172,7 +172,7 @@ def test_what_has_run_out_of_time_takes_no_place(gate, monkeypatch):
     with node({"gated": gate.handler}, queue_length=1) as running, Peer(running.context, running.endpoint) as peer:
         peer.send(segment("gated", id="first"), TINY)
         gate.wait_until_entered()
-        # The node is woken by no deadline, so that what comes next finds one passed. (A worker's sign of life may wake it
+        # No deadline wakes the node, so that what comes next finds one passed. (A worker's sign of life may wake it
         # before: then there is less to see, and the same to expect.)
         monkeypatch.setattr(running.bus.broker, "next_event", lambda: None)
         peer.send(segment("gated", id="late", deadline_ms=30), TINY)
