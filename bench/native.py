@@ -73,7 +73,8 @@ def main() -> int:
 def build(folder: Path) -> None:
     """Compile the programs; nothing happens where they are up to date."""
     if not (folder / "CMakeCache.txt").exists():
-        quick = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0", "-DCMAKE_UNITY_BUILD=ON"]
+        quick = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS_DEBUG=-O0"]
+        quick += ["-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_UNITY_BUILD_BATCH_SIZE=0"]
         options = quick if folder == QUICK_BUILD else ["-DCMAKE_BUILD_TYPE=Release"]
         command = ["cmake", "-S", ROOT / "bench" / "native", "-B", folder, *options]
         subprocess.run(command, check=True, stdout=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ def small() -> Iterator[None]:
         size = (references.VIT_WIDTH, references.VIT_HEADS_AND_DEPTH, references.VIT_HEADS_AND_DEPTH)
         patch.setitem(image_encoder.VITS, "sam-vit-b", (*size, references.VIT_WHOLE))
         patch.setitem(sam2_config.HIERA, "tiny", sam2_config.Hiera(24, 1, (1, 1, 2, 1), (3,)))
+        shallow = partial(sam2_config.Sam2VideoConfig, memory_attention_num_layers=1)
+        patch.setattr(sam2_config, "Sam2VideoConfig", shallow)
         yield
 
 
@@ -40,7 +43,7 @@ def sam(small: None) -> Any:
 @pytest.fixture(scope="module")
 def sam2(small: None) -> Any:
     """Return the reference model of SAM 2.1."""
-    return references.sam2("configs/sam2.1/sam2.1_hiera_t.yaml", references.SMALL_HIERA)
+    return references.sam2("configs/sam2.1/sam2.1_hiera_t.yaml", references.SMALL_HIERA + references.SHALLOW_MEMORY)
 
 
 def load(handler: type[Handler], weights: Path, **options: Any) -> Handler:

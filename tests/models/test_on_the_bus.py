@@ -16,6 +16,7 @@ from maskbus.interfaces import DecodeOptions, EverythingSettings, Handler, Image
 from maskbus.testing import RunningNode, node
 from maskbus_client import Client, InvalidValue, ModelUnavailable, Progress, TooLarge
 from support.sam_references import scene
+from support.waiting import until
 
 ONE = np.array([1], np.int8)
 GRID: dict[str, Any] = {
@@ -121,6 +122,7 @@ def test_objects_are_followed_on_a_stream(client: Client, sam2_handler: Handler)
         client.stream("belt", model="sam2", objects={1: {"points": (40, 30)}}, policy="every") as stream,
         stream.results(newest=False, timeout=60) as results,
     ):
+        until(lambda: stream.watched, "Nobody watches.")
         for step, frame in enumerate(frames):
             stream.send(frame, seq=step)
             result = next(results)

@@ -92,6 +92,8 @@ SMALL_HIERA = (
     "model.image_encoder.neck.backbone_channel_list=[192,96,48,24]",
 )
 """A trunk in place of the tiny one's: width 24, five blocks."""
+SHALLOW_MEMORY = ("model.memory_attention.num_layers=1",)
+"""One layer, of four, looks back at the frames before."""
 
 
 def save(model: Any, path: Path, *, wrap: str = "") -> Path:

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <msgpack.hpp>
 #include <string>
 #include <vector>
 

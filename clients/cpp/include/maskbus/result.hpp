@@ -4,7 +4,6 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include "maskbus/error.hpp"
 
@@ -17,24 +16,24 @@ public:
     static_assert(!std::is_reference_v<T> && !std::is_same_v<std::remove_cv_t<T>, Error>);
 
     // Implicit, so that functions can return either.
-    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-    Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+    Result(T value) : value_(std::in_place, std::move(value)) {}
+    Result(Error error) : error_(std::move(error)) {}
 
     [[nodiscard]] bool ok() const noexcept {
-        return state_.index() == 0;
+        return value_.has_value();
     }
     [[nodiscard]] explicit operator bool() const noexcept {
         return ok();
     }
 
     [[nodiscard]] T& value() & {
-        return *held<0>(state_);
+        return held(value_);
     }
     [[nodiscard]] const T& value() const& {
-        return *held<0>(state_);
+        return held(value_);
     }
     [[nodiscard]] T&& value() && {
-        return std::move(*held<0>(state_));
+        return std::move(held(value_));
     }
 
     [[nodiscard]] T& operator*() & {
@@ -54,31 +53,32 @@ public:
     }
 
     [[nodiscard]] const Error& error() const& {
-        return *held<1>(state_);
+        return held(error_);
     }
     [[nodiscard]] Error&& error() && {
-        return std::move(*held<1>(state_));
+        return std::move(held(error_));
     }
 
     /// Return the value, or throw the error as an `Exception`.
     [[nodiscard]] T value_or_throw() && {
         if (!ok()) {
-            throw Exception(std::move(*held<1>(state_)));
+            throw Exception(std::move(held(error_)));
         }
-        return std::move(*held<0>(state_));
+        return std::move(held(value_));
     }
 
 private:
-    template <std::size_t index, class State>
-    static auto held(State& state) {
-        auto* found = std::get_if<index>(&state);
-        if (found == nullptr) {
+    template <class Held>
+    static auto& held(Held& optional) {
+        if (!optional) {
             std::abort();
         }
-        return found;
+        return *optional;
     }
 
-    std::variant<T, Error> state_;
+    // One of the two is there. A std::variant of them takes the compiler twice as long, and there are many Results.
+    std::optional<T> value_;
+    std::optional<Error> error_;
 };
 
 /// Success, or why there was none.

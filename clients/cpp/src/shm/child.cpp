@@ -18,66 +18,14 @@
 #include "maskbus/shm/process.hpp"
 
 namespace maskbus {
-namespace {
-
-using detail::Clock;
-using detail::TimePoint;
-
-constexpr std::chrono::milliseconds end_patience{5'000};
+namespace detail {  // and not nameless: `Child::Core` holds them, and files may be compiled together
 
 /// One run of the child, and all that lies between it and its parent.
-struct Run {
+struct ChildRun {
     shm::Process process;
     shm::ChildMailbox mailbox;
     std::unique_ptr<shm::ChildBell> bell;
 };
-
-Error died(shm::Process& process) {
-    process.end(end_patience);
-    return {codes::child_died, "The child " + process.ending() + "."};
-}
-
-std::vector<std::string> command_of(const ChildOptions& options) {
-    std::vector<std::string> command = options.command;
-    command.insert(command.end(), {"--mapping", std::to_string(options.mapping_bytes)});
-    if (!options.model.empty()) {
-        command.insert(command.end(), {"--model", options.model});
-    }
-    if (!options.events.empty()) {
-        command.insert(command.end(), {"--events", options.events});
-    }
-    command.insert(command.end(), options.arguments.begin(), options.arguments.end());
-    return command;
-}
-
-Result<std::unique_ptr<Run>> start_run(const ChildOptions& options) {
-    Result<shm::Process> process = shm::Process::start(command_of(options));
-    if (!process) {
-        return std::move(process).error();
-    }
-    const Result<std::string> line = process->read_line(Clock::now() + options.start_timeout);
-    if (!line) {
-        process->end(std::chrono::milliseconds(0));
-        return line.error();
-    }
-    const Result<shm::ChildReady> ready = shm::ChildReady::parse(*line);
-    if (!ready) {
-        return ready.error();
-    }
-    Result<shm::Mapping> mapping = shm::Mapping::open(ready->mapping, ready->generation);
-    if (!mapping) {
-        return process->has_ended() ? died(*process) : std::move(mapping).error();
-    }
-    Result<shm::ChildMailbox> mailbox = shm::ChildMailbox::make(*std::move(mapping), options.checksum);
-    if (!mailbox) {
-        return std::move(mailbox).error();
-    }
-    Result<std::unique_ptr<shm::ChildBell>> bell = shm::ChildBell::connect(ready->bell, mailbox->token());
-    if (!bell) {
-        return std::move(bell).error();
-    }
-    return std::make_unique<Run>(Run{*std::move(process), *std::move(mailbox), *std::move(bell)});
-}
 
 /// Whose turn it is: one call's at a time. (ThreadSanitizer does not know the locks of a std::timed_mutex.)
 class Turns {
@@ -121,6 +69,64 @@ private:
     Turns& turns_;
 };
 
+}  // namespace detail
+
+namespace {
+
+using detail::ChildRun;
+using detail::Clock;
+using detail::TimePoint;
+using detail::Turn;
+
+constexpr std::chrono::milliseconds end_patience{5'000};
+
+Error died(shm::Process& process) {
+    process.end(end_patience);
+    return {codes::child_died, "The child " + process.ending() + "."};
+}
+
+std::vector<std::string> command_of(const ChildOptions& options) {
+    std::vector<std::string> command = options.command;
+    command.insert(command.end(), {"--mapping", std::to_string(options.mapping_bytes)});
+    if (!options.model.empty()) {
+        command.insert(command.end(), {"--model", options.model});
+    }
+    if (!options.events.empty()) {
+        command.insert(command.end(), {"--events", options.events});
+    }
+    command.insert(command.end(), options.arguments.begin(), options.arguments.end());
+    return command;
+}
+
+Result<std::unique_ptr<ChildRun>> start_run(const ChildOptions& options) {
+    Result<shm::Process> process = shm::Process::start(command_of(options));
+    if (!process) {
+        return std::move(process).error();
+    }
+    const Result<std::string> line = process->read_line(Clock::now() + options.start_timeout);
+    if (!line) {
+        process->end(std::chrono::milliseconds(0));
+        return line.error();
+    }
+    const Result<shm::ChildReady> ready = shm::ChildReady::parse(*line);
+    if (!ready) {
+        return ready.error();
+    }
+    Result<shm::Mapping> mapping = shm::Mapping::open(ready->mapping, ready->generation);
+    if (!mapping) {
+        return process->has_ended() ? died(*process) : std::move(mapping).error();
+    }
+    Result<shm::ChildMailbox> mailbox = shm::ChildMailbox::make(*std::move(mapping), options.checksum);
+    if (!mailbox) {
+        return std::move(mailbox).error();
+    }
+    Result<std::unique_ptr<shm::ChildBell>> bell = shm::ChildBell::connect(ready->bell, mailbox->token());
+    if (!bell) {
+        return std::move(bell).error();
+    }
+    return std::make_unique<ChildRun>(ChildRun{*std::move(process), *std::move(mailbox), *std::move(bell)});
+}
+
 Error late(const char* what) {
     return {codes::deadline_exceeded, what};
 }
@@ -136,7 +142,7 @@ public:
         const Turn turn(turns_);
         run_.reset();
         pid_ = 0;
-        Result<std::unique_ptr<Run>> run = start_run(options_);
+        Result<std::unique_ptr<ChildRun>> run = start_run(options_);
         if (!run) {
             return std::move(run).error();
         }
@@ -242,8 +248,8 @@ private:
     ChildOptions options_;
     detail::Ids ids_;
     std::atomic<std::int64_t> pid_{0};
-    Turns turns_;  // for all that follows
-    std::unique_ptr<Run> run_;
+    detail::Turns turns_;  // for all that follows
+    std::unique_ptr<ChildRun> run_;
 };
 
 Result<Child> Child::start(ChildOptions options) {

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include <msgpack.hpp>
+#include <msgpack/object.hpp>
 
 #include "maskbus/detail/opened.hpp"
 #include "maskbus/error.hpp"

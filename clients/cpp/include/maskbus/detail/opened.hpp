@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include <msgpack.hpp>
+#include <msgpack/unpack.hpp>
 
 #include "maskbus/bytes.hpp"
 #include "maskbus/detail/scan.hpp"

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include <msgpack.hpp>
+#include <msgpack/pack.hpp>
 
 #include "maskbus/bytes.hpp"
 

@@ -6,7 +6,8 @@
 #include <optional>
 #include <string>
 
-#include <msgpack.hpp>
+#include <msgpack/null_visitor.hpp>
+#include <msgpack/parse.hpp>
 
 #include "maskbus/bytes.hpp"
 #include "maskbus/detail/utf8.hpp"
