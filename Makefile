@@ -57,13 +57,12 @@ demo: $(VENV)/.extra-demo $(if $(filter-out echo grabcut nano,$(MODEL)),$(VENV)/
 	@$(BIN)/maskbus demo --out demo-out $(if $(PHOTO),--photo $(PHOTO)) $(if $(MODEL),--model $(MODEL)) $(if $(PICTURE),--picture $(PICTURE))
 
 # A browser, for the tests that click in the page of `maskbus view`; curl, for the page on HTTP; and a redis, for the cache of
-# answers. What needs one of them is skipped where it is missing. Three share two cores, for tests wait much of their time.
-# Files are taken in their order, the quick ones last, so that no core is without work at the end; and a thread of torch that
-# waits leaves its core to others.
+# answers. What needs one of them is skipped where it is missing. Files are taken in their order, the quick ones last, so that
+# neither core is without work at the end; and a thread of torch that waits leaves its core to others.
 test: $(VENV)/.extra-dev $(VENV)/.extra-reference cpp
 	@$(CPP)/scripts/need.sh --optional $(TEST_PACKAGES)
 	@MASKBUS_CPP_BUILD=$(abspath $(CPP_BUILD)) OMP_WAIT_POLICY=passive \
-		$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+		$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # What cannot be installed or fetched is named, what needs it is skipped, and the target fails.
 test-windows: $(VENV)/.extra-dev

@@ -17,6 +17,7 @@ from support.nodes import live_node
 from support.peer import raw, segment
 from support.streaming import Camera, Watcher
 from support.subscriber import Subscriber
+from support.waiting import until
 
 HEIGHT, WIDTH = 240, 360
 PHOTO = cv2.resize(scene(), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
@@ -158,6 +159,7 @@ def test_streams(running):
             model="echo", track=True, objects=[small, large], policy="every", post=PostProcessing(smooth=6)
         )
         watcher.subscribe(opened.topic)
+        until(lambda: camera.info().watched, "Nobody watches.")
         camera.frame(PHOTO)
         tracked = watcher.until(camera.frame(PHOTO))
         assert [mask.object_id for mask in tracked.masks] == [4, 7]
