@@ -76,7 +76,7 @@ private:
         return *optional;
     }
 
-    // One of the two is there. A std::variant of them takes the compiler twice as long, and there are many Results.
+    // One of the two is there. With a std::variant of them, the whole library took the compiler a fifth longer.
     std::optional<T> value_;
     std::optional<Error> error_;
 };
